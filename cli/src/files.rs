@@ -13,6 +13,9 @@ use dacapo_engine::problem::Problem;
 /// The longest text that is read, in bytes; the reader refuses anything longer in its own words.
 const LONGEST: u64 = 4 * 1024 * 1024;
 
+/// How deep folders are looked through.
+const DEEPEST: usize = 32;
+
 /// Why files cannot be used, in lines with file, line and column.
 #[derive(Debug)]
 pub(crate) struct Unusable(Vec<String>);
@@ -67,6 +70,60 @@ pub(crate) fn text(file: &Path) -> Result<String, Unusable> {
         Unusable(vec![message])
     })
 }
+
+/// The documents beneath a place, or at it, in order of name: YAML and JSON.
+pub(crate) fn documents_beneath(place: &Path) -> Result<Vec<PathBuf>, Unreadable> {
+    let mut found = Vec::new();
+    look(place, true, 0, &mut found)?;
+    Ok(found)
+}
+
+/// Finds documents beneath a place.
+fn look(
+    place: &Path,
+    named: bool,
+    depth: usize,
+    found: &mut Vec<PathBuf>,
+) -> Result<(), Unreadable> {
+    let unreadable = |error| Unreadable(place.to_owned(), error);
+    if !std::fs::metadata(place).map_err(unreadable)?.is_dir() {
+        let extension = place.extension().and_then(|it| it.to_str()).unwrap_or_default();
+        if named || matches!(extension, "yaml" | "yml" | "json") {
+            found.push(place.to_owned());
+        }
+        return Ok(());
+    }
+    if depth > DEEPEST {
+        return Ok(());
+    }
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(place).map_err(unreadable)? {
+        entries.push(entry.map_err(unreadable)?);
+    }
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        // A link could lead back up.
+        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
+        if !is_link && !name.starts_with('.') && name != "target" && name != "node_modules" {
+            look(&entry.path(), false, depth + 1, found)?;
+        }
+    }
+    Ok(())
+}
+
+/// A folder or a file that cannot be read.
+#[derive(Debug)]
+pub(crate) struct Unreadable(PathBuf, std::io::Error);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.display(), self.1)
+    }
+}
+
+impl std::error::Error for Unreadable {}
 
 /// A scenario, and where its keys are.
 pub(crate) fn scenario(file: &Path) -> Result<(Scenario, Places), Unusable> {

@@ -8,6 +8,7 @@ mod dead_letters;
 mod demo;
 mod explain;
 mod files;
+mod folder;
 mod graph;
 mod new;
 mod out;
@@ -45,6 +46,9 @@ fn main() -> ExitCode {
         Command::Graph(graph) => graph::run(&graph),
         Command::Preview(preview) => preview::run(&preview),
         Command::Test(test) => test::run(&test),
+        Command::Pull(pull) => folder::pull::run(&pull),
+        Command::Diff(diff) => Ok(folder::diff::run(&diff)),
+        Command::Push(push) => folder::push::run(&push),
         Command::DeadLetters(letters) => dead_letters::run(&letters),
     };
     match done {

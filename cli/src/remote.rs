@@ -16,6 +16,27 @@ const CALLS: u32 = 4;
 /// How long the pause between two of them is at most, whatever the server says.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// The longest answer that is read, in bytes: longer than any that a Dacapo gives in one piece.
+const LONGEST_ANSWER: u64 = 10 * 1024 * 1024;
+
+/// A call.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Call<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a [(&'a str, &'a str)],
+    pub(crate) body: &'a str,
+}
+
+/// What was answered, whatever it is.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) etag: Option<String>,
+    pub(crate) text: String,
+    retry_after: u64,
+}
+
 /// The server, and the key.
 pub(crate) struct Remote {
     url: String,
@@ -28,14 +49,16 @@ pub(crate) struct Remote {
 pub(crate) enum Failure {
     /// Not found, with the server's reason.
     NoSuch(String),
-    /// Anything else, as text.
+    /// This call alone was refused, or failed, with the server's reason.
+    Refused(String),
+    /// Anything else, as text: other calls will fare no better.
     Other(String),
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoSuch(words) | Self::Other(words) => f.write_str(words),
+            Self::NoSuch(words) | Self::Refused(words) | Self::Other(words) => f.write_str(words),
         }
     }
 }
@@ -71,33 +94,41 @@ impl Remote {
     /// A call that succeeds; its answer, `null` if there is none. What the server puts off is
     /// retried.
     pub(crate) fn call(&self, method: &str, path: &str) -> Result<Value, Failure> {
+        let body = if method == "POST" { "{}" } else { "" };
+        let headers = &[("Content-Type", "application/json")];
+        let call = Call { method, path, headers, body };
+        self.read(&call, &self.ask(&call)?)
+    }
+
+    /// A call, and whatever is answered to it. What the server puts off is retried.
+    pub(crate) fn ask(&self, call: &Call<'_>) -> Result<Reply, Failure> {
         let mut calls = 1;
         loop {
-            let (status, after, text) = self.once(method, path)?;
-            if matches!(status, 429 | 503) && calls < CALLS {
-                std::thread::sleep(Duration::from_secs(after).min(LONGEST_PAUSE));
-                calls += 1;
-                continue;
+            let reply = self.once(call)?;
+            if !matches!(reply.status, 429 | 503) || calls == CALLS {
+                return Ok(reply);
             }
-            return self.read(method, path, status, &text);
+            std::thread::sleep(Duration::from_secs(reply.retry_after).min(LONGEST_PAUSE));
+            calls += 1;
         }
     }
 
-    /// One call: the status, after how many seconds to try again, and the text.
-    fn once(&self, method: &str, path: &str) -> Result<(u16, u64, String), Failure> {
-        let place = format!("{}{path}", self.url);
+    /// One call.
+    fn once(&self, call: &Call<'_>) -> Result<Reply, Failure> {
+        let place = format!("{}{}", self.url, call.path);
         let wrong = |error: &dyn fmt::Display| {
             Failure::Other(format!(
                 "{place} is no URL: {error}; say it such as --url https://api.example"
             ))
         };
-        let request = ureq::http::Request::builder()
-            .method(method)
+        let mut request = ureq::http::Request::builder()
+            .method(call.method)
             .uri(&place)
-            .header("Authorization", format!("Bearer {}", self.key))
-            .header("Content-Type", "application/json")
-            .body(if method == "POST" { "{}" } else { "" })
-            .map_err(|error| wrong(&error))?;
+            .header("Authorization", format!("Bearer {}", self.key));
+        for (name, value) in call.headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(call.body).map_err(|error| wrong(&error))?;
         let silent = |error: &dyn fmt::Display| {
             Failure::Other(format!(
                 "{} does not answer: {error}; is it there (`dacapo serve`), and is it the right --url?",
@@ -105,14 +136,20 @@ impl Remote {
             ))
         };
         let mut response = self.agent.run(request).map_err(|error| silent(&error))?;
-        let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-        let after = after.and_then(|seconds| seconds.parse().ok()).unwrap_or(1);
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let retry_after = header("retry-after").and_then(|it| it.parse().ok()).unwrap_or(1);
+        let etag = header("etag").map(str::to_owned);
         let status = response.status().as_u16();
-        let text = response.body_mut().read_to_string().map_err(|error| silent(&error))?;
-        Ok((status, after, text))
+        let body = response.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec();
+        let text = String::from_utf8(body.map_err(|error| silent(&error))?);
+        let text = text.map_err(|_| self.is_another(status))?;
+        Ok(Reply { status, etag, text, retry_after })
     }
 
-    fn read(&self, method: &str, path: &str, status: u16, text: &str) -> Result<Value, Failure> {
+    /// The answer to a call that succeeds, `null` if there is none.
+    pub(crate) fn read(&self, call: &Call<'_>, reply: &Reply) -> Result<Value, Failure> {
+        let (Call { method, path, .. }, Reply { status, text, .. }) = (call, reply);
+        let status = *status;
         let url = &self.url;
         let body: Option<Value> = serde_json::from_str(text).ok();
         if (200..300).contains(&status) {
@@ -137,7 +174,7 @@ impl Remote {
             "unauthorized" | "forbidden" => Failure::Other(format!(
                 "{url} refuses the API key: {detail}; give another with --api-key, or in DACAPO_API_KEY"
             )),
-            _ => Failure::Other(format!("{method} {path} at {url}: {status}: {detail}")),
+            _ => Failure::Refused(format!("{method} {path} at {url}: {status}: {detail}")),
         })
     }
 

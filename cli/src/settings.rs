@@ -1,5 +1,7 @@
 //! What the command is told: arguments, and the one place that reads the environment.
 
+mod dead_letters;
+mod folder;
 mod preview;
 
 use std::num::NonZeroUsize;
@@ -11,6 +13,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dacapo_embedded::clock::{ClockKind, last_instant};
 use dacapo_engine::time::{Zone, zone_named};
 pub(crate) use preview::{MailFormat, Preview};
+
+pub(crate) use dead_letters::{
+    DeadLetters, DeleteLetters, ListLetters, OnLetters, RetryLetters, ShowLetter,
+};
+pub(crate) use folder::{Diff, InFlight, Pull, Push};
 
 /// A campaign engine that goes back to the beginning: contacts run through campaigns once, until
 /// they are reset or restarted.
@@ -52,6 +59,12 @@ pub(crate) enum Command {
     Preview(Preview),
     /// Plays every scenario with `expect` in a folder, and shows what came out differently.
     Test(Test),
+    /// Writes the drafts of an account into a folder, and never over what was changed there.
+    Pull(Pull),
+    /// Shows what differs between a folder and an account, and what publishing would do.
+    Diff(Diff),
+    /// Saves what was changed in a folder as drafts of an account, unless somebody else changed them.
+    Push(Push),
     /// What a server could not read or do: shows it, has it done again, deletes it.
     DeadLetters(DeadLetters),
 }
@@ -313,19 +326,6 @@ pub(crate) enum JourneyFormat {
     Mermaid,
 }
 
-/// `dacapo dead-letters`
-#[derive(Debug, Args)]
-pub(crate) struct DeadLetters {
-    #[command(flatten)]
-    pub(crate) server: Server,
-    /// Print JSON, for programs.
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// What to do with them.
-    #[command(subcommand)]
-    pub(crate) what: OnLetters,
-}
-
 /// Which server is asked, and who asks.
 #[derive(Debug, Args)]
 pub(crate) struct Server {
@@ -342,67 +342,6 @@ pub(crate) struct Server {
     /// An API key: `read` is enough to look, `write` is needed for the rest.
     #[arg(long, global = true, env = "DACAPO_API_KEY", hide_env_values = true, value_name = "KEY")]
     pub(crate) api_key: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum OnLetters {
-    /// Lists them, oldest first: since when, what kind, about whom, why.
-    List(ListLetters),
-    /// Shows one, with what it says. That may be about a person.
-    Show(ShowLetter),
-    /// Has them done again, oldest first, and tells what came of each. Fails unless all were done.
-    Retry(RetryLetters),
-    /// Deletes them: what they say is never done then.
-    Delete(DeleteLetters),
-}
-
-/// `dacapo dead-letters list`
-#[derive(Debug, Args)]
-pub(crate) struct ListLetters {
-    /// How many at most.
-    #[arg(long, default_value = "1000", value_name = "N")]
-    pub(crate) limit: NonZeroUsize,
-}
-
-/// `dacapo dead-letters show`
-#[derive(Debug, Args)]
-pub(crate) struct ShowLetter {
-    /// Its id, as listed.
-    #[arg(value_name = "ID")]
-    pub(crate) id: String,
-}
-
-/// `dacapo dead-letters retry`
-#[derive(Debug, Args)]
-pub(crate) struct RetryLetters {
-    #[command(flatten)]
-    pub(crate) which: WhichLetters,
-    /// How long to wait for what comes of each.
-    #[arg(long, default_value = "60", value_parser = seconds, value_name = "SECONDS")]
-    pub(crate) wait: Duration,
-}
-
-/// Those that are named, or all.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(crate) struct WhichLetters {
-    /// Their ids, as listed.
-    #[arg(value_name = "ID")]
-    pub(crate) ids: Vec<String>,
-    /// All there are, a thousand at once.
-    #[arg(long)]
-    pub(crate) all: bool,
-}
-
-/// `dacapo dead-letters delete`
-#[derive(Debug, Args)]
-pub(crate) struct DeleteLetters {
-    /// Their ids, as listed.
-    #[arg(required = true, value_name = "ID")]
-    pub(crate) ids: Vec<String>,
-    /// Do not ask.
-    #[arg(long)]
-    pub(crate) yes: bool,
 }
 
 /// What `dacapo bench` measures.

@@ -1,7 +1,7 @@
 //! `dacapo test`: plays every scenario with `expect` beneath a folder.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use dacapo_authoring::expectation::differences;
@@ -15,9 +15,6 @@ use crate::out;
 use crate::settings::{Format, Test};
 use crate::simulate::written;
 
-/// How deep folders are looked through.
-const DEEPEST: usize = 32;
-
 /// What came of a scenario.
 struct Tested {
     file: String,
@@ -30,7 +27,7 @@ struct Tested {
 pub(crate) fn run(command: &Test) -> Result<ExitCode, Box<dyn Error>> {
     let mut found = Vec::new();
     for place in &command.places {
-        look(place, true, 0, &mut found)?;
+        found.extend(files::documents_beneath(place)?);
     }
     let tested: Vec<Tested> = found.iter().filter_map(|file| test(file)).collect();
     if tested.is_empty() {
@@ -73,53 +70,6 @@ pub(crate) fn run(command: &Test) -> Result<ExitCode, Box<dyn Error>> {
     }
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
-
-/// Finds documents beneath a place, in order of name.
-fn look(
-    place: &Path,
-    named: bool,
-    depth: usize,
-    found: &mut Vec<PathBuf>,
-) -> Result<(), Unreadable> {
-    let unreadable = |error| Unreadable(place.to_owned(), error);
-    if !std::fs::metadata(place).map_err(unreadable)?.is_dir() {
-        let extension = place.extension().and_then(|it| it.to_str()).unwrap_or_default();
-        if named || matches!(extension, "yaml" | "yml" | "json") {
-            found.push(place.to_owned());
-        }
-        return Ok(());
-    }
-    if depth > DEEPEST {
-        return Ok(());
-    }
-    let mut entries = Vec::new();
-    for entry in std::fs::read_dir(place).map_err(unreadable)? {
-        entries.push(entry.map_err(unreadable)?);
-    }
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        // A link could lead back up.
-        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
-        if !is_link && !name.starts_with('.') && name != "target" && name != "node_modules" {
-            look(&entry.path(), false, depth + 1, found)?;
-        }
-    }
-    Ok(())
-}
-
-/// A folder or a file that cannot be read.
-#[derive(Debug)]
-struct Unreadable(PathBuf, std::io::Error);
-
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.0.display(), self.1)
-    }
-}
-
-impl Error for Unreadable {}
 
 /// Plays a scenario; `None` if the file is none, or expects nothing.
 fn test(file: &Path) -> Option<Tested> {

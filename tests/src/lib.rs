@@ -4,6 +4,7 @@
 pub mod contract;
 pub mod described;
 pub mod doors;
+pub mod drafts;
 pub mod host;
 pub mod journey;
 pub mod kit;

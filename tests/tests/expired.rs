@@ -14,6 +14,7 @@ use dacapo_engine::decide::Event;
 use dacapo_engine::field::FieldValue;
 use dacapo_engine::history::Command;
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, ObjectType};
+use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use dacapo_platform::objects::{ObjectWrite, PersonWrite};
 use dacapo_platform::ports::{Done, Message, Order};
 use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
@@ -102,9 +103,8 @@ impl Story {
         hand.until_idle().await;
         hand.bench.clock.advance(31 * DAY);
         let campaigns = &hand.bench.platform.campaigns;
-        campaigns.put_draft(&campaign("later"), OTHER).await.unwrap();
-        let how = dacapo_platform::campaigns::Publish::default();
-        let alone = dacapo_platform::campaigns::alone;
+        campaigns.put_draft(&campaign("later"), OTHER, "test", &OnlyIf::default()).await.unwrap();
+        let how = Publish::default();
         campaigns.publish(&campaign("later"), how, "test", alone).await.unwrap();
         let new = booked(&hand.bench, "new", "Oslo").await;
         hand.feed_goes_on().await;
@@ -301,7 +301,10 @@ async fn r74_a_campaign_that_is_only_a_draft_keeps_nothing() {
     let store = ManualPump::store();
     let story = Story::begun(&store, Arc::clone(&store) as _).await;
     let campaigns = &story.hand.bench.platform.campaigns;
-    campaigns.put_draft(&campaign("draft"), &OTHER.replace("later", "draft")).await.unwrap();
+    campaigns
+        .put_draft(&campaign("draft"), &OTHER.replace("later", "draft"), "test", &OnlyIf::default())
+        .await
+        .unwrap();
     story.looked_through().await;
     assert_eq!(story.left().await, ["ERASED#booking.b1"]);
     assert_eq!(story.stopped().await, 1);

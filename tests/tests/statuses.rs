@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
-use dacapo_platform::campaigns::{Publish, alone};
+use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use dacapo_platform::contacts;
 use dacapo_platform::handlers::Done;
 use dacapo_tests::kit::ManualPump;
@@ -40,7 +40,7 @@ async fn enters_offer(later: i64) -> bool {
 
     let invocation = platform.at_work();
     assert_eq!(invocation.catalog.current().await.unwrap().campaigns.len(), 1);
-    platform.campaigns.put_draft(&offer, OFFER).await.unwrap();
+    platform.campaigns.put_draft(&offer, OFFER, "test", &OnlyIf::default()).await.unwrap();
     platform.campaigns.publish(&offer, Publish::default(), "test", alone).await.unwrap();
     assert_eq!(invocation.enrollment_events.handle(&timer).await.unwrap(), Done::Yes);
 

@@ -20,7 +20,7 @@ use dacapo_functions_tests::cloud::{Cloud, Delivery, KEY};
 use dacapo_functions_tests::events::{batch, failed, http, message};
 use dacapo_platform::Instant;
 use dacapo_platform::api::{AdminKey, router};
-use dacapo_platform::campaigns::{Publish, alone};
+use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use dacapo_platform::error::Error;
 use dacapo_platform::handlers::{ContactImage, EnrollmentImage};
 use dacapo_platform::ports::{Order, Queue, Unavailable};
@@ -346,7 +346,7 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
         })
         .await
         .unwrap();
-    platform.campaigns.put_draft(&id, LOOP).await.unwrap();
+    platform.campaigns.put_draft(&id, LOOP, "test", &OnlyIf::default()).await.unwrap();
     platform.campaigns.publish(&id, Publish::default(), "test", alone).await.unwrap();
     let by = Author::ApiKey("test".to_owned());
     for person in PEOPLE {

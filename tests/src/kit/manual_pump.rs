@@ -13,7 +13,7 @@ use axum::http::Request;
 use dacapo_embedded::{Change, Operation, SqliteStore};
 use dacapo_engine::ids::CampaignId;
 use dacapo_platform::api::{AdminKey, router};
-use dacapo_platform::campaigns::{Publish, alone};
+use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use dacapo_platform::handlers::Done;
 use dacapo_platform::keys::is_fed;
 use dacapo_platform::ports::{EnrollmentEvent, Message, Order};
@@ -64,7 +64,12 @@ impl ManualPump {
         document: &str,
     ) -> Self {
         let bench = TestBench::on(table);
-        bench.platform.campaigns.put_draft(campaign, document).await.expect("a draft");
+        bench
+            .platform
+            .campaigns
+            .put_draft(campaign, document, "test", &OnlyIf::default())
+            .await
+            .expect("a draft");
         bench
             .platform
             .campaigns

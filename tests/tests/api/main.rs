@@ -13,6 +13,7 @@ mod csv;
 mod damaged;
 mod dead_letters;
 mod dev;
+mod drafts;
 mod drawing;
 mod erased;
 mod expiring;

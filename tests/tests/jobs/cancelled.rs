@@ -8,7 +8,7 @@ use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, Tag};
 use dacapo_platform::api::{AdminKey, router};
-use dacapo_platform::campaigns::{Publish, alone};
+use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -44,7 +44,7 @@ async fn told(seed: u64) {
     let mut cloud = Cloud::new(seed).await;
     let platform = cloud.bench.platform.clone();
     let id = CampaignId::new("waiting").unwrap();
-    platform.campaigns.put_draft(&id, WAITING).await.unwrap();
+    platform.campaigns.put_draft(&id, WAITING, "test", &OnlyIf::default()).await.unwrap();
     platform.campaigns.publish(&id, Publish::default(), "test", alone).await.unwrap();
     for person in 0..30 {
         let patch = Patch { add: vec![Tag::new("Go").unwrap()], ..Patch::default() };

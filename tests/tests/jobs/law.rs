@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
-use dacapo_platform::campaigns::{Pause, Publish, Resume, alone};
+use dacapo_platform::campaigns::{OnlyIf, Pause, Publish, Resume, alone};
 use dacapo_platform::handlers::timer_name;
 use dacapo_platform::jobs::{JobKind, JobStatus, Members, Progress, Requested, Selection};
 use proptest::prelude::any;
@@ -57,7 +57,13 @@ impl Story {
         let mut cloud = Cloud::new(seed).await;
         for (id, text) in [("circle", LOOP), ("news", NEWS)] {
             let id = CampaignId::new(id).unwrap();
-            let saved = cloud.bench.platform.campaigns.put_draft(&id, text).await.unwrap();
+            let saved = cloud
+                .bench
+                .platform
+                .campaigns
+                .put_draft(&id, text, "test", &OnlyIf::default())
+                .await
+                .unwrap();
             let published = cloud
                 .bench
                 .platform
@@ -169,7 +175,7 @@ impl Story {
         let (one, other) = (random.one_in(2), random.one_in(2));
         let _ = match random.below(3) {
             0 => {
-                let how = Publish { enroll_existing: one, migrate: other };
+                let how = Publish { enroll_existing: one, migrate: other, ..Publish::default() };
                 platform.campaigns.publish(&id, how, "test", alone).await.map(|_| ())
             }
             1 => platform.campaigns.pause(&id, &Pause::default(), alone).await.map(|_| ()),

@@ -7,7 +7,7 @@ use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::FieldValue;
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, ObjectType};
-use dacapo_platform::campaigns::{Publish, alone};
+use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use dacapo_platform::jobs::{JobKind, JobStatus, Members, Requested, Selection};
 use dacapo_platform::objects::{ObjectWrite, PersonWrite};
 
@@ -58,7 +58,7 @@ async fn told(seed: u64, wanted: Status, reset: bool) {
     let mut cloud = Cloud::new(seed).await;
     let platform = cloud.bench.platform.clone();
     let id = CampaignId::new("bookings").unwrap();
-    platform.campaigns.put_draft(&id, BOOKINGS).await.unwrap();
+    platform.campaigns.put_draft(&id, BOOKINGS, "test", &OnlyIf::default()).await.unwrap();
     platform.campaigns.publish(&id, Publish::default(), "test", alone).await.unwrap();
     for person in 0..PEOPLE {
         for nth in 0..OF_EACH {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::{CampaignId, Tag};
-use dacapo_platform::campaigns::{Publish, alone};
+use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use dacapo_platform::error::{Error, Retryability};
 use dacapo_platform::handlers::EnrollmentImage;
 use dacapo_platform::jobs::{JobKind, JobStatus, Requested, Selection};
@@ -27,7 +27,7 @@ async fn waiting() -> Cloud {
     let mut cloud = Cloud::new(7).await;
     let platform = cloud.bench.platform.clone();
     let id = CampaignId::new("waiting").unwrap();
-    platform.campaigns.put_draft(&id, WAITING).await.unwrap();
+    platform.campaigns.put_draft(&id, WAITING, "test", &OnlyIf::default()).await.unwrap();
     platform.campaigns.publish(&id, Publish::default(), "test", alone).await.unwrap();
     for person in ["ann@example.com", "ben@example.com", "cem@example.com"] {
         let patch = Patch { add: vec![Tag::new("Go").unwrap()], ..Patch::default() };

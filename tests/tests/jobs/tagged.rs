@@ -3,7 +3,7 @@
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, Tag};
-use dacapo_platform::campaigns::{Publish, alone};
+use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use dacapo_platform::jobs::{JobKind, JobStatus, Requested, Selection};
 
 use crate::cloud::Cloud;
@@ -28,7 +28,7 @@ async fn r16_a_stop_by_tag_reaches_who_got_the_tag_while_the_feed_is_hours_late(
     let mut cloud = Cloud::new(11).await;
     let platform = cloud.bench.platform.clone();
     let id = CampaignId::new("waiting").unwrap();
-    platform.campaigns.put_draft(&id, WAITING).await.unwrap();
+    platform.campaigns.put_draft(&id, WAITING, "test", &OnlyIf::default()).await.unwrap();
     platform.campaigns.publish(&id, Publish::default(), "test", alone).await.unwrap();
     for person in ["ann@example.com", "ben@example.com", "cem@example.com"] {
         tagged(&cloud, person, "Go").await;

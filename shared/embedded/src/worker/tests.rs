@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use async_trait::async_trait;
 use dacapo_engine::contact::{Author, Patch};
 use dacapo_engine::ids::{CampaignId, Tag};
-use dacapo_platform::campaigns::{Publish, alone};
+use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use dacapo_platform::dead_letters::DeadLetterBody;
 use dacapo_platform::jobs::{JobKind, JobStatus, Requested, Selection};
 use dacapo_platform::keys::Keys;
@@ -153,7 +153,7 @@ async fn letter_about_the_first(panics: bool) -> (DeadLetterBody, ContactId) {
     let worker = worker_with(|outbox| Arc::new(Refusing { outbox, panics, contact })).await;
     let Work { platform, store, .. } = &*worker.work;
     let id = CampaignId::new("hello").unwrap();
-    platform.campaigns.put_draft(&id, HELLO).await.unwrap();
+    platform.campaigns.put_draft(&id, HELLO, "test", &OnlyIf::default()).await.unwrap();
     platform.campaigns.publish(&id, Publish::default(), "test", alone).await.unwrap();
     for person in ["ann@example.com", "ben@example.com"] {
         let patch = Patch { add: vec![Tag::new("Go").unwrap()], ..Patch::default() };

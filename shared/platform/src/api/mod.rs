@@ -152,6 +152,7 @@ fn all<S: Surface>(on: S) -> S {
     let on = objects::export::routes(on);
     let on = objects::import::routes(on);
     let on = campaigns::calls::routes(on);
+    let on = campaigns::drafts::routes(on);
     let on = campaigns::statistics::routes(on);
     let on = campaigns::pausing::routes(on);
     let on = campaigns::simulating::routes(on);

@@ -5,6 +5,7 @@
 //! versions are kept, because messages that were sent are shown from them, and a campaign of the
 //! same id goes on counting where the deleted one ended.
 
+mod drafts;
 mod fields;
 mod pausing;
 mod publishing;
@@ -19,9 +20,9 @@ use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
 use dacapo_engine::ids::{CampaignId, ObjectType};
 use dacapo_engine::problem::{Problem, Severity};
 use dacapo_engine::time::Span;
-use serde::{Deserialize, Serialize};
 
 pub use crate::catalog::{Together, alone};
+pub use drafts::{Changed, Draft, Drafts, OnlyIf, Saved};
 pub use fields::FieldDeleted;
 pub use pausing::{Pause, PausedTogether, Resume, ResumedTogether};
 pub use publishing::{Publish, State};
@@ -34,7 +35,7 @@ use crate::catalog::{
 use crate::error::Error;
 use crate::jobs::Jobs;
 use crate::orders::Orders;
-use crate::store::{Store, item, read};
+use crate::store::{Store, read};
 use crate::table::{Condition, Write};
 
 /// The longest document that is kept, in bytes: a version is one item, together with the account's
@@ -75,6 +76,9 @@ pub enum CampaignError {
     /// The document cannot be read, or not be published.
     #[error("the document has {} errors", .0.len())]
     Invalid(Vec<Problem>),
+    /// Its draft is another one than the caller has seen.
+    #[error("the draft of campaign `{}` is another one", .0.campaign)]
+    Changed(Box<Changed>),
     /// The platform.
     #[error(transparent)]
     Failed(#[from] Error),
@@ -83,23 +87,12 @@ pub enum CampaignError {
 /// How many findings are told when a campaign is published: the answer is kept with the request.
 pub const MOST_FINDINGS: usize = 20;
 
-/// The outcome of saving a draft.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Saved {
-    /// Whether there was no campaign of this id before.
-    pub created: bool,
-    /// The name that people see.
-    pub name: String,
-    /// Errors that prevent publishing, and warnings.
-    pub problems: Vec<Problem>,
-}
-
-/// A document as it was written: the draft, or a version.
+/// A version as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// The text, YAML or JSON.
     pub source: String,
-    /// When it was saved or published.
+    /// When it was published.
     pub at: Instant,
 }
 
@@ -116,16 +109,6 @@ pub struct Listed {
     pub published_at: Option<Instant>,
     /// Whether the draft has changes that are not published yet.
     pub draft: bool,
-}
-
-/// A draft as it is stored.
-#[derive(Debug, Serialize, Deserialize)]
-struct StoredDraft {
-    source: String,
-    /// Its identity in the head.
-    saved: String,
-    #[serde(with = "chrono::serde::ts_milliseconds")]
-    at: Instant,
 }
 
 /// Defaults, set by the operator of the platform.
@@ -147,46 +130,6 @@ pub struct Campaigns {
 }
 
 impl Campaigns {
-    /// Saves a draft. Errors in a readable document are answered, and do not prevent saving.
-    ///
-    /// # Errors
-    ///
-    /// [`CampaignError::TooLarge`]; [`CampaignError::Invalid`] if it cannot be read or has another
-    /// id.
-    pub async fn put_draft(&self, id: &CampaignId, text: &str) -> Result<Saved, CampaignError> {
-        let source = read_document(id, text)?;
-        let name = shown_name(&source);
-        let (saved, at) = (self.store.new_write_id(), self.store.now());
-        self.catalog
-            .change(|catalog| {
-                let problems = self.problems(&source, catalog);
-                let created = there(catalog, id).is_err();
-                let head = catalog.campaigns.entry(id.clone()).or_default();
-                head.saved.clone_from(&saved);
-                head.draft = true;
-                if head.version == 0 {
-                    head.per = source.document.per.clone();
-                }
-                if head.standing().is_none() {
-                    head.name.clone_from(&name);
-                }
-                let draft = StoredDraft { source: text.to_owned(), saved: saved.clone(), at };
-                let write = Write::put(item(self.store.keys.draft(id), &draft)?, Condition::Always);
-                Ok((Saved { created, name: head.name.clone(), problems }, vec![write]))
-            })
-            .await
-    }
-
-    /// The draft as it was written. It is kept after publishing.
-    ///
-    /// # Errors
-    ///
-    /// [`CampaignError::NoSuchCampaign`], and what the table answers.
-    pub async fn draft(&self, id: &CampaignId) -> Result<Written, CampaignError> {
-        let draft = self.stored_draft(id).await?;
-        Ok(Written { source: draft.source, at: draft.at })
-    }
-
     /// A published version as it was written, also of a campaign that was deleted since.
     ///
     /// # Errors
@@ -198,6 +141,22 @@ impl Campaigns {
             self.store.get(&self.store.keys.version(id, version)).await.map_err(Error::from)?;
         let StoredVersion { source, at, .. } = read(&stored.ok_or_else(missing)?)?;
         Ok(Written { source, at })
+    }
+
+    /// The text of a published version, or of the draft.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::published`] and [`Self::draft`].
+    pub async fn text(
+        &self,
+        id: &CampaignId,
+        version: Option<u32>,
+    ) -> Result<String, CampaignError> {
+        Ok(match version {
+            Some(version) => self.published(id, version).await?.source,
+            None => self.draft(id).await?.source,
+        })
     }
 
     /// The campaigns that are there, in order of id.
@@ -263,34 +222,30 @@ impl Campaigns {
     /// # Errors
     ///
     /// [`CampaignError::InUse`] while contacts are active in it, paused or not;
-    /// [`CampaignError::NoSuchCampaign`].
-    pub async fn delete(&self, id: &CampaignId) -> Result<(), CampaignError> {
+    /// [`CampaignError::NoSuchCampaign`]; [`CampaignError::Changed`] unless `only_if` holds.
+    pub async fn delete(&self, id: &CampaignId, only_if: &OnlyIf) -> Result<(), CampaignError> {
         if self.head(id).await?.state != State::Draft {
             let active = self.statistics(id).await?.active;
             if active > 0 {
                 return Err(CampaignError::InUse { campaign: id.clone(), active });
             }
         }
-        self.catalog
-            .change(|catalog| {
-                let head = there_mut(catalog, id)?;
-                if head.version == 0 {
-                    catalog.campaigns.remove(id);
-                } else {
-                    head.withdrawn = true;
-                    head.draft = false;
-                    head.saved.clear();
-                    head.enrolls = false;
-                }
-                Ok(((), vec![Write::delete(self.store.keys.draft(id), Condition::Always)]))
-            })
-            .await
-    }
-
-    async fn stored_draft(&self, id: &CampaignId) -> Result<StoredDraft, CampaignError> {
-        let stored = self.store.get(&self.store.keys.draft(id)).await.map_err(Error::from)?;
-        let missing = || CampaignError::NoSuchCampaign(id.clone());
-        Ok(read(&stored.ok_or_else(missing)?)?)
+        let is_gone = self.catalog.change(|catalog| {
+            let head = there_mut(catalog, id)?;
+            if !only_if.holds(Some(&head.saved)) {
+                return Ok::<_, CampaignError>((false, Vec::new()));
+            }
+            if head.version == 0 {
+                catalog.campaigns.remove(id);
+            } else {
+                head.withdrawn = true;
+                head.draft = false;
+                head.saved.clear();
+                head.enrolls = false;
+            }
+            Ok((true, vec![Write::delete(self.store.keys.draft(id), Condition::Always)]))
+        });
+        if is_gone.await? { Ok(()) } else { Err(self.refusal(id, only_if).await?) }
     }
 }
 

@@ -8,7 +8,8 @@ use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::Severity;
 
 use super::{
-    CampaignError, Campaigns, object_refused, read_document, shown_name, there_mut, too_many_fields,
+    CampaignError, Campaigns, OnlyIf, object_refused, read_document, shown_name, there_mut,
+    too_many_fields,
 };
 use crate::Instant;
 use crate::catalog::{Catalog, FieldsFull, Head, Paused, StoredVersion, Together};
@@ -18,12 +19,14 @@ use crate::store::{TRIES, item};
 use crate::table::{Condition, Write};
 
 /// How a draft is published.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Publish {
     /// Whether contacts that are there already may enter (R6).
     pub enroll_existing: bool,
     /// Whether tokens in flight move to the new version.
     pub migrate: bool,
+    /// Which draft is to be published.
+    pub only_if: OnlyIf,
 }
 
 /// The standing of a campaign.
@@ -87,7 +90,7 @@ impl Campaigns {
     /// # Errors
     ///
     /// [`CampaignError::Invalid`] with everything that has to be corrected;
-    /// [`CampaignError::NoSuchCampaign`].
+    /// [`CampaignError::NoSuchCampaign`]; [`CampaignError::Changed`] unless `how.only_if` holds.
     pub async fn publish(
         &self,
         id: &CampaignId,
@@ -97,6 +100,10 @@ impl Campaigns {
     ) -> Result<u32, CampaignError> {
         for _ in 0..TRIES {
             let draft = self.stored_draft(id).await?;
+            // The transaction makes sure that it is still this draft.
+            if !how.only_if.holds(Some(&draft.saved)) {
+                return Err(self.refusal(id, &how.only_if).await?);
+            }
             let source = read_document(id, &draft.source)?;
             let name = shown_name(&source);
             let version = self

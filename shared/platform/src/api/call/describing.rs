@@ -116,10 +116,14 @@ fn complete(method: &str, path: &str, call: &mut Value) {
         if response["description"].as_str().unwrap_or_default().is_empty() {
             response["description"] = json!(status.canonical_reason().unwrap_or_default());
         }
-        for (_, content) in content_of(response) {
+        for (kind, content) in content_of(response) {
             // A page is a text.
             if content.get("schema").is_none() {
                 content["schema"] = json!({ "type": "string" });
+            }
+            // What a handler says of a problem is what it has besides.
+            if kind == MEDIA_TYPE && content["schema"]["$ref"] != reference("Problem")["$ref"] {
+                content["schema"] = json!({ "allOf": [reference("Problem"), content["schema"]] });
             }
         }
         if once && status.is_success() {

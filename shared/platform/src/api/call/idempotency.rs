@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use chrono::TimeDelta;
 use dacapo_engine::hash::hexadecimal;
@@ -445,8 +445,11 @@ async fn replayed(
     Ok(marked(Answer { status, text, about: None }.into_response()))
 }
 
-/// The hash of the request, path, parameters and body, keyed with the `Idempotency-Key`.
+/// The hash of the request, path, parameters, body and what has to be there, keyed with the
+/// `Idempotency-Key`.
 fn hash(key: &str, parts: &Parts, body: &Bytes) -> String {
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-    hexadecimal(&keyed(key, &[path.as_bytes(), &body[..]]))
+    let seen = parts.headers.get_all(header::IF_MATCH).iter().map(HeaderValue::as_bytes);
+    let asked: Vec<&[u8]> = [path.as_bytes(), &body[..]].into_iter().chain(seen).collect();
+    hexadecimal(&keyed(key, &asked))
 }

@@ -9,12 +9,13 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use dacapo_engine::ids::ContactId;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::api::call::room::{LARGEST_ANSWER, maybe_sentence, place, sentence};
 use crate::contacts::WriteError;
 use crate::error::{Error, Retryability};
-use crate::table::TableError;
+use crate::table::{TableError, Unwritable};
 
 /// The media type of problems.
 pub(in crate::api) const MEDIA_TYPE: &str = "application/problem+json";
@@ -39,6 +40,10 @@ pub struct Problem {
     detail: String,
     /// Every single thing that is wrong with what was sent.
     errors: Vec<Fault>,
+    /// What this kind has besides (RFC 9457, section 3.2).
+    #[serde(flatten)]
+    #[schema(ignore)]
+    members: Option<Box<Map<String, Value>>>,
     /// After how many seconds to try again.
     #[serde(skip)]
     retry_after: Option<u32>,
@@ -113,6 +118,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             errors: Vec::new(),
+            members: None,
             retry_after: None,
             cause: None,
         }
@@ -152,6 +158,18 @@ impl Problem {
     /// 410: it existed, and has been erased.
     pub fn gone(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::GONE, "gone", "It has been erased", detail)
+    }
+
+    /// 412: it is not as the caller has seen it. `members` are what the caller has to know besides.
+    pub(in crate::api) fn changed(
+        detail: impl Into<String>,
+        members: &impl Serialize,
+    ) -> Result<Self, Error> {
+        let members = serde_json::to_value(members);
+        let members = members.map_err(|error| Unwritable::Json(error.to_string()))?;
+        let title = "It is not as you have seen it";
+        let problem = Self::new(StatusCode::PRECONDITION_FAILED, "changed", title, detail);
+        Ok(Self { members: members.as_object().cloned().map(Box::new), ..problem })
     }
 
     /// 413.

@@ -1,16 +1,13 @@
-//! Campaigns: drafts, versions, and publishing.
-//!
-//! A document is received and sent as text. It is never turned into a JSON value in between: the
-//! order of its elements has a meaning.
+//! Campaigns: the list, validating, and publishing. `drafts` has the documents.
 
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use dacapo_engine::campaign::{reader, schema};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use dacapo_engine::campaign::schema;
 use dacapo_engine::ids::CampaignId;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -21,17 +18,18 @@ use crate::api::call::extract::{Path, Query, json, whole};
 use crate::api::call::idempotency::{Answer, Once};
 use crate::api::call::lists::{Listed, Page, Paging, filled};
 use crate::api::call::openapi::open_document;
-use crate::api::call::problem::{Fault, Problem};
+use crate::api::call::problem::{Fault, MEDIA_TYPE, Problem};
 use crate::api::call::room::{Room, place, sentence};
 use crate::api::call::shapes::CampaignStatus;
 use crate::api::call::surface::{Surface, calls};
-use crate::campaigns::{CampaignError, Campaigns, LONGEST_DRAFT, Publish};
+use crate::api::campaigns::preconditions::{CHANGED, ChangedDraft, Preconditions, SEEN};
+use crate::campaigns::{Campaigns, Publish};
 use crate::contact_json::{instant_json, instant_text};
 use crate::error::Error;
 use crate::table::Unwritable;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
-    calls!(on, list, get, put, delete, validate, publish, document_schema)
+    calls!(on, list, validate, publish, document_schema)
 }
 
 /// A campaign in the list.
@@ -89,76 +87,6 @@ async fn list(
 /// The prefix of a cursor of the list.
 const LISTED: &str = "campaigns";
 
-/// Which document, and how it is written.
-#[derive(Debug, Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Wanted {
-    /// A published version instead of the draft.
-    version: Option<u32>,
-    /// How: `json` unless the header `Accept` asks for YAML.
-    #[param(inline)]
-    format: Option<Format>,
-}
-
-/// How a document is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    /// As JSON.
-    Json,
-    /// As it was saved: YAML, or JSON, which is YAML too.
-    Yaml,
-}
-
-/// The draft, or a published version.
-#[utoipa::path(get, path = "/v1/campaigns/{id}", tag = "Campaigns",
-    params(("id" = String, Path), Wanted),
-    responses(
-        (status = 200, description = "The document, as /v1/campaign-schema.json describes it", content(
-            (CampaignDocument = "application/json"), (CampaignDocument = "application/yaml"))),
-        (status = 404, body = Problem)))]
-async fn get(
-    State(campaigns): State<Arc<Campaigns>>,
-    Path(id): Path<CampaignId>,
-    Query(wanted): Query<Wanted>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let written = match wanted.version {
-        Some(version) => campaigns.published(&id, version).await?,
-        None => campaigns.draft(&id).await?,
-    };
-    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
-    let asks_for_yaml = accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("yaml"));
-    let format = wanted.format.unwrap_or(if asks_for_yaml { Format::Yaml } else { Format::Json });
-    Ok(match format {
-        Format::Yaml => {
-            ([(header::CONTENT_TYPE, "application/yaml")], written.source).into_response()
-        }
-        Format::Json => {
-            let text = as_json(written.source)?;
-            let mut room = Room::WHOLE;
-            if !room.holds(text.as_bytes()) {
-                let message = "as JSON the document is longer than an answer may be; take it as it was written: `yaml`";
-                return Err(Problem::invalid_at("format", "too_large", message));
-            }
-            ([(header::CONTENT_TYPE, "application/json")], text).into_response()
-        }
-    })
-}
-
-/// The document as JSON: as it was written, if it was.
-fn as_json(source: String) -> Result<String, Problem> {
-    if serde_json::from_str::<IgnoredAny>(&source).is_ok() {
-        return Ok(source);
-    }
-    let unreadable = |why: String| Error::from(crate::table::Unreadable(why));
-    let source = reader::read(&source).map_err(|problems| {
-        let first = problems.first().map(|problem| problem.message.clone());
-        unreadable(first.unwrap_or_default())
-    })?;
-    Ok(serde_json::to_string(&source.document).map_err(|error| unreadable(error.to_string()))?)
-}
-
 /// A finding of the validator.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::api) struct Finding {
@@ -192,14 +120,14 @@ impl From<dacapo_engine::problem::Problem> for Finding {
 
 /// What is wrong or odd with a document.
 #[derive(Debug, Serialize, ToSchema)]
-struct Findings {
+pub(super) struct Findings {
     /// In order of place: several hundred at most.
     problems: Vec<Finding>,
 }
 
 impl Findings {
     /// As many as an answer holds.
-    fn of(all: Vec<dacapo_engine::problem::Problem>) -> Result<Self, Error> {
+    pub(super) fn of(all: Vec<dacapo_engine::problem::Problem>) -> Result<Self, Error> {
         let (mut room, mut problems) = (Room::WHOLE, Vec::new());
         for finding in all.into_iter().map(Finding::from) {
             if !room.holds_item(&finding)? {
@@ -211,46 +139,6 @@ impl Findings {
     }
 }
 
-/// A draft that was saved.
-#[derive(Debug, Serialize, ToSchema)]
-struct Saved {
-    #[schema(value_type = String)]
-    id: CampaignId,
-    /// The name that people see: the published one's, once there is one.
-    name: String,
-    /// What keeps it from being published, or is odd. It is saved nevertheless.
-    #[serde(flatten)]
-    findings: Findings,
-}
-
-/// Saves the draft, YAML or JSON. What keeps it from being published is answered and saved; only
-/// what cannot be read is refused.
-#[utoipa::path(put, path = "/v1/campaigns/{id}", tag = "Campaigns", params(("id" = String, Path)),
-    request_body(description = "The document, as /v1/campaign-schema.json describes it", content(
-        (CampaignDocument = "application/json"), (CampaignDocument = "application/yaml"))),
-    responses((status = 200, body = Saved), (status = 201, body = Saved), (status = 422, body = Problem)))]
-async fn put(
-    State(campaigns): State<Arc<Campaigns>>,
-    Path(id): Path<CampaignId>,
-    Text(text): Text,
-) -> Result<Answer, Problem> {
-    let saved = campaigns.put_draft(&id, &text).await?;
-    let status = if saved.created { StatusCode::CREATED } else { StatusCode::OK };
-    Answer::new(status, &Saved { id, name: saved.name, findings: Findings::of(saved.problems)? })
-}
-
-/// Deletes a campaign. A published one must have no active contacts; its versions, history and
-/// messages stay.
-#[utoipa::path(delete, path = "/v1/campaigns/{id}", tag = "Campaigns", params(("id" = String, Path)),
-    responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
-async fn delete(
-    State(campaigns): State<Arc<Campaigns>>,
-    Path(id): Path<CampaignId>,
-) -> Result<StatusCode, Problem> {
-    campaigns.delete(&id).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
 /// What is wrong or odd with the document in the body; without one, with the draft.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/validate", tag = "Campaigns", params(("id" = String, Path)),
     request_body(description = "The document, YAML or JSON; the draft without one", content(
@@ -259,7 +147,7 @@ async fn delete(
 async fn validate(
     State(campaigns): State<Arc<Campaigns>>,
     Path(id): Path<CampaignId>,
-    Text(text): Text,
+    Text { text, .. }: Text,
 ) -> Result<Answer, Problem> {
     let text = match text.trim() {
         "" => campaigns.draft(&id).await?.source,
@@ -299,18 +187,22 @@ struct Published {
 }
 
 /// Publishes the draft as a new version, which never changes.
-#[utoipa::path(post, path = "/v1/campaigns/{id}/publish", tag = "Campaigns", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/campaigns/{id}/publish", tag = "Campaigns",
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = SEEN)),
     request_body = Option<HowToPublish>,
-    responses((status = 200, body = Published), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = Published), (status = 404, body = Problem),
+        (status = 412, body = ChangedDraft, content_type = MEDIA_TYPE, description = CHANGED), (status = 422, body = Problem)))]
 async fn publish(
     State(campaigns): State<Arc<Campaigns>>,
     holder: Holder,
     Path(id): Path<CampaignId>,
+    headers: HeaderMap,
     once: Once,
     Asked(how): Asked<HowToPublish>,
 ) -> Result<Answer, Problem> {
     let migrate = how.in_flight == InFlight::Migrate;
-    let how = Publish { enroll_existing: how.enroll_existing, migrate };
+    let only_if = Preconditions::of(&headers)?.into_only_if();
+    let how = Publish { enroll_existing: how.enroll_existing, migrate, only_if };
     let found = campaigns.findings(&id).await?;
     let published = |version: u32| {
         let problems = found.iter().cloned().map(Finding::from).collect();
@@ -334,7 +226,11 @@ pub(super) fn answer<T: Serialize>(body: &T) -> Result<Answer, Error> {
 
 /// A body as text. Whether it is YAML or JSON is recognised from it, whatever is declared: one
 /// reader reads both.
-struct Text(String);
+pub(super) struct Text {
+    pub(super) text: String,
+    /// Whether it came in these bytes, and not in another charset.
+    pub(super) as_sent: bool,
+}
 
 impl<S: Sync> FromRequest<S> for Text {
     type Rejection = Problem;
@@ -342,7 +238,9 @@ impl<S: Sync> FromRequest<S> for Text {
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
         let body = whole(&parts, body).await?;
-        Ok(Self(charset::text(&parts, &body)?.into_owned()))
+        let text = charset::text(&parts, &body)?.into_owned();
+        let as_sent = text.as_bytes() == body;
+        Ok(Self { text, as_sent })
     }
 }
 
@@ -359,24 +257,6 @@ impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for Asked<T> {
             Ok(Self(T::default()))
         } else {
             json(&parts, &body).map(Self)
-        }
-    }
-}
-
-impl From<CampaignError> for Problem {
-    fn from(error: CampaignError) -> Self {
-        match error {
-            CampaignError::NoSuchCampaign(_) | CampaignError::NoSuchVersion(..) => {
-                Self::not_found(error.to_string())
-            }
-            CampaignError::NotPublished(_) | CampaignError::InUse { .. } => {
-                Self::conflict(error.to_string())
-            }
-            CampaignError::TooLarge { .. } => Self::too_large(LONGEST_DRAFT),
-            CampaignError::Invalid(problems) => {
-                Self::invalid(problems.into_iter().map(Fault::from).collect())
-            }
-            CampaignError::Failed(error) => error.into(),
         }
     }
 }

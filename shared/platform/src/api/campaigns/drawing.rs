@@ -121,11 +121,8 @@ impl Drawing {
     }
 
     async fn picture(&self, id: &CampaignId, what: &WhatToDraw) -> Result<Picture, Problem> {
-        let written = match what.version {
-            Some(version) => self.campaigns.published(id, version).await?,
-            None => self.campaigns.draft(id).await?,
-        };
-        let source = read_document(&written.source).map_err(|problems| {
+        let text = self.campaigns.text(id, what.version).await?;
+        let source = read_document(&text).map_err(|problems| {
             Problem::invalid(problems.into_iter().map(Fault::from).collect())
         })?;
         let counts = if what.counts {

@@ -1,8 +1,10 @@
 //! Campaigns: drafts, versions, simulating, previewing, drawing, pause and resume, statistics.
 
 pub(in crate::api) mod calls;
+pub(in crate::api) mod drafts;
 pub(in crate::api) mod drawing;
 pub(in crate::api) mod pausing;
+mod preconditions;
 pub(in crate::api) mod previewing;
 pub(in crate::api) mod simulating;
 pub(in crate::api) mod statistics;

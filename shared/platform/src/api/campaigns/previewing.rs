@@ -286,17 +286,14 @@ impl Previewing {
         address: &str,
     ) -> Result<Made, Problem> {
         let Platform { campaigns, catalog, delivery, mail, .. } = &self.platform;
-        let written = match version {
-            Some(version) => campaigns.published(&self.campaign, version).await?,
-            None => campaigns.draft(&self.campaign).await?,
-        };
+        let text = campaigns.text(&self.campaign, version).await?;
         let refused = |all: Vec<dacapo_engine::problem::Problem>| {
             Problem::invalid(all.into_iter().map(Fault::from).collect())
         };
-        let source = read_document(&written.source).map_err(refused)?;
+        let source = read_document(&text).map_err(refused)?;
         let email = email_of(&source.document, &self.key).map_err(Problem::not_found)?;
         // Errors elsewhere keep it from being published, and not from being looked at.
-        let problems = campaigns.validate(&self.campaign, &written.source).await?;
+        let problems = campaigns.validate(&self.campaign, &text).await?;
         let (wrong, odd) = problems_of(&source.document, &self.key, problems);
         if !wrong.is_empty() {
             return Err(refused(wrong));

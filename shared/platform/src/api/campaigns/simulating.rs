@@ -113,8 +113,7 @@ async fn texts(
             return Err(Problem::invalid_at("version", "contradiction", message));
         }
         (Some(text), None) => text.clone(),
-        (None, Some(version)) => campaigns.published(id, version).await?.source,
-        (None, None) => campaigns.draft(id).await?.source,
+        (None, version) => campaigns.text(id, version).await?,
     };
     if what.campaigns.len() > MOST_OTHERS {
         let message = format!("at most {MOST_OTHERS} other campaigns take part; name fewer");

@@ -1,0 +1,82 @@
+//! `dacapo dead-letters`: its arguments.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::{Server, seconds};
+
+/// `dacapo dead-letters`
+#[derive(Debug, Args)]
+pub(crate) struct DeadLetters {
+    #[command(flatten)]
+    pub(crate) server: Server,
+    /// Print JSON, for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(crate) what: OnLetters,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OnLetters {
+    /// Lists them, oldest first: since when, what kind, about whom, why.
+    List(ListLetters),
+    /// Shows one, with what it says. That may be about a person.
+    Show(ShowLetter),
+    /// Has them done again, oldest first, and tells what came of each. Fails unless all were done.
+    Retry(RetryLetters),
+    /// Deletes them: what they say is never done then.
+    Delete(DeleteLetters),
+}
+
+/// `dacapo dead-letters list`
+#[derive(Debug, Args)]
+pub(crate) struct ListLetters {
+    /// How many at most.
+    #[arg(long, default_value = "1000", value_name = "N")]
+    pub(crate) limit: NonZeroUsize,
+}
+
+/// `dacapo dead-letters show`
+#[derive(Debug, Args)]
+pub(crate) struct ShowLetter {
+    /// Its id, as listed.
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+}
+
+/// `dacapo dead-letters retry`
+#[derive(Debug, Args)]
+pub(crate) struct RetryLetters {
+    #[command(flatten)]
+    pub(crate) which: WhichLetters,
+    /// How long to wait for what comes of each.
+    #[arg(long, default_value = "60", value_parser = seconds, value_name = "SECONDS")]
+    pub(crate) wait: Duration,
+}
+
+/// Those that are named, or all.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct WhichLetters {
+    /// Their ids, as listed.
+    #[arg(value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// All there are, a thousand at once.
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// `dacapo dead-letters delete`
+#[derive(Debug, Args)]
+pub(crate) struct DeleteLetters {
+    /// Their ids, as listed.
+    #[arg(required = true, value_name = "ID")]
+    pub(crate) ids: Vec<String>,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
