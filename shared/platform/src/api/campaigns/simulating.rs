@@ -122,11 +122,7 @@ async fn texts(
     let mut texts = vec![(id.to_string(), own)];
     for other in what.campaigns.iter().filter(|other| *other != id) {
         let newest = campaigns.head(other).await?.state.version();
-        let source = match newest {
-            Some(version) => campaigns.published(other, version).await?.source,
-            None => campaigns.draft(other).await?.source,
-        };
-        texts.push((other.to_string(), source));
+        texts.push((other.to_string(), campaigns.text(other, newest).await?));
     }
     Ok(texts)
 }
