@@ -212,7 +212,7 @@ fn what_was_deleted_in_the_account_is_told_and_deleted_only_when_asked() {
     fs::remove_file(ann.path("welcome.yaml")).unwrap();
     ann.writes("mine.yaml", &WELCOME.replace("for: 1 day", "for: [1 day"));
     ann.does("pull", &[])
-        .says(1, &["refused   mine.yaml: it seems to be a campaign, and cannot be read: line 7"]);
+        .says(1, &["refused   mine.yaml: it seems to be a campaign, and cannot be read: line 8"]);
     assert_eq!(ann.files(), ["mine.yaml"]);
     ann.writes(".dacapo/accounts.json", "<<<<<<< ours\n");
     let damaged = ann.does("push", &[]);
@@ -231,6 +231,7 @@ fn what_a_folder_remembers_goes_with_its_files_and_holds_no_key() {
     ann.writes("welcome.yaml", WELCOME);
     ann.does("push", &[]).says(0, &["created"]);
     let memory = ann.has(".dacapo/accounts.json");
+    assert_eq!(ann.has(".dacapo/.gitignore"), "*.part\n", "it is committed, left-overs are not");
     assert!(!memory.contains(&ann.key) && !memory.contains("Hello"), "{memory}");
     let read: Value = serde_json::from_str(&memory).unwrap();
     let seen = &read["accounts"][serve.url()]["welcome"];
