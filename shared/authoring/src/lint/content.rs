@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use dacapo_engine::campaign::format::Element;
-use dacapo_engine::campaign::reader::KeyPath;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::FieldKey;
 use dacapo_engine::language::Language;
@@ -11,11 +10,13 @@ use dacapo_engine::template::{Escape, MergeValue, MergeValues, RenderError, plac
 use dacapo_engine::time::Zone;
 use serde_json::Value;
 
+use super::expected::{message, not_sent, sent};
 use super::facts::{All, Facts};
 use super::story::Story;
-use super::{At, Found, Lint, Said};
-use crate::finding::{Edit, Severity};
-use crate::scenario::{Expectation, ExpectedMessage};
+use super::words::line_and_column;
+use super::{At, Found, Lint, path_of_email};
+use crate::finding::{Edit, Proof, Severity};
+use crate::scenario::ExpectedMessage;
 
 pub(super) static PLACEHOLDER_CAN_BE_EMPTY: Lint = Lint {
     code: "D403",
@@ -58,7 +59,6 @@ fn placeholder_can_be_empty(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_
         named.extend(facts.sets(at).into_iter().map(|(key, kind)| (kind.is_none(), key.clone())));
     }
     for (key, email) in &facts.document.emails {
-        let path = KeyPath::root().key("emails").key(key);
         let texts = [
             ("subject", Some(&email.subject), Escape::Text),
             ("text", email.text.as_ref(), Escape::Text),
@@ -79,23 +79,16 @@ fn placeholder_can_be_empty(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_
                     continue;
                 }
                 let byte = text.find(placeholder.as_str()).unwrap_or_default();
-                let proof = without(facts, key, &field, of_person);
-                found.add(
-                    &At::Byte(&path.key(part), text, byte),
-                    Said {
-                        element: Some(key.clone()),
-                        message: format!(
-                            "who has no `{field}` is not sent `{key}` at all: `{placeholder}` is shown \
-                             without a default, and nothing asks for it before"
-                        ),
-                        remedy: format!(
-                            "write `{{{{ {placeholder} | default(\"…\") }}}}`, or ask in a condition \
-                             whether it is set"
-                        ),
-                        edit: None,
-                        proof,
-                    },
+                let message = format!(
+                    "who has no `{field}` is not sent `{key}` at all: `{placeholder}` is shown without \
+                     a default, and nothing asks for it before"
                 );
+                let remedy = format!(
+                    "write `{{{{ {placeholder} | default(\"…\") }}}}`, or ask in a condition whether \
+                     it is set"
+                );
+                found.add(At::Byte(key, part, text, byte), message, remedy).proof =
+                    without(facts, key, &field, of_person);
             }
         }
     }
@@ -114,9 +107,7 @@ fn field_of(facts: &Facts<'_>, placeholder: &str) -> Option<(bool, FieldKey)> {
         return None;
     }
     let field = FieldKey::new(key).ok()?;
-    let kind =
-        if is_of_contact { facts.contact_field_type(&field) } else { facts.field_type(&field) };
-    kind.map(|_| (is_of_contact, field))
+    facts.type_of(is_of_contact, &field).map(|_| (is_of_contact, field))
 }
 
 /// Whether rendering fails if only this one has no value.
@@ -133,14 +124,7 @@ fn fails_without(
             None if name.ends_with("tags") => MergeValue::List(vec!["Lead".to_owned()]),
             None if name == "campaign.run" => MergeValue::Number(1.0),
             None => MergeValue::Text("some".to_owned()),
-            Some((of_person, field)) => {
-                let kind = if of_person {
-                    facts.contact_field_type(&field)?
-                } else {
-                    facts.field_type(&field)?
-                };
-                sample(kind)?
-            }
+            Some((of_person, field)) => sample(facts.type_of(of_person, &field)?)?,
         };
         Some((name.clone(), value))
     });
@@ -176,27 +160,15 @@ pub(super) fn senders(facts: &Facts<'_>, key: &str) -> Vec<usize> {
 }
 
 /// Somebody without the value comes to the e-mail.
-fn without(
-    facts: &Facts<'_>,
-    key: &str,
-    field: &FieldKey,
-    of_person: bool,
-) -> Option<crate::finding::Proof> {
+fn without(facts: &Facts<'_>, key: &str, field: &FieldKey, of_person: bool) -> Option<Proof> {
     let at = *senders(facts, key).first()?;
     let mut story = Story::new(facts);
     story.to(at)?;
     if !story.lacks(field, of_person) {
         return None;
     }
-    let expect = Expectation {
-        not_sent: vec![ExpectedMessage {
-            element: Some(facts.id(at).clone()),
-            ..ExpectedMessage::default()
-        }],
-        ..Expectation::default()
-    };
     let shows = format!("She has no `{field}`, and `{}` was not sent.", facts.id(at));
-    let mut proof = story.shows(shows, expect);
+    let mut proof = story.shows(shows, not_sent(message(facts.id(at))));
     if let Some(contact) = &mut proof.scenario.contact
         && of_person
     {
@@ -241,7 +213,6 @@ emails:
 
 fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (key, email) in &facts.document.emails {
-        let path = KeyPath::root().key("emails").key(key);
         for (part, text) in [("text", &email.text), ("html", &email.html)] {
             let Some(text) = text else { continue };
             for (begins, inside) in in_queries(text) {
@@ -251,45 +222,33 @@ fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>)
                     .take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'))
                     .collect();
                 let Some((of_person, field)) = field_of(facts, &name) else { continue };
-                let kind = if of_person {
-                    facts.contact_field_type(&field)
-                } else {
-                    facts.field_type(&field)
-                };
-                let is_text = kind == Some(FieldType::Text);
+                let is_text = facts.type_of(of_person, &field) == Some(FieldType::Text);
                 if !is_text || inside.contains("urlencode") || inside.contains(['~', '+']) {
                     continue;
                 }
-                let path = path.key(part);
                 let end = begins + inside.trim_end().len();
-                let (line, column) = super::words::line_and_column(text, end);
+                let (line, column) = line_and_column(text, end);
+                let path = path_of_email(key).key(part);
                 let place = facts.given.source.places.in_text(&path, line, column);
                 // In double quotes an escape would move the place.
                 let place = place.filter(|place| {
                     let before = crate::fix::offset(facts.given.text, *place);
                     before.is_some_and(|at| facts.given.text[..at].ends_with(inside.trim_end()))
                 });
-                let edit = place.map(|place| Edit {
+                let message = format!(
+                    "`{name}` is put into the query of a link as it is: a space or an `&` in it \
+                     breaks the link"
+                );
+                let remedy = format!("write `{{{{ {} | urlencode }}}}`", inside.trim());
+                let finding = found.add(At::Byte(key, part, text, begins), message, remedy);
+                finding.edit = place.map(|place| Edit {
                     label: format!("encode `{name}`"),
                     safe: true,
                     from: place,
                     to: place,
                     text: " | urlencode".to_owned(),
                 });
-                let proof = torn(facts, key, part, &field, of_person, &text[..begins]);
-                found.add(
-                    &At::Byte(&path, text, begins),
-                    Said {
-                        element: Some(key.clone()),
-                        message: format!(
-                            "`{name}` is put into the query of a link as it is: a space or an `&` in it \
-                             breaks the link"
-                        ),
-                        remedy: format!("write `{{{{ {} | urlencode }}}}`", inside.trim()),
-                        edit,
-                        proof,
-                    },
-                );
+                finding.proof = torn(facts, key, part, &field, of_person, &text[..begins]);
             }
         }
     }
@@ -335,23 +294,15 @@ fn torn(
     field: &FieldKey,
     of_person: bool,
     before: &str,
-) -> Option<crate::finding::Proof> {
+) -> Option<Proof> {
     let at = *senders(facts, key).first()?;
     let mut story = Story::new(facts);
     story.to(at)?;
     let value = "Ann & Ben";
     let last = before.rsplit([' ', '\n', '"', '}']).next()?.strip_suffix("{{")?;
     let text = (part == "text").then(|| format!("{last}{value}"));
-    let expect = Expectation {
-        sent: vec![ExpectedMessage {
-            element: Some(facts.id(at).clone()),
-            text,
-            ..ExpectedMessage::default()
-        }],
-        ..Expectation::default()
-    };
     let shows = format!("Her `{field}` is `{value}`, and the link ends at the first space.");
-    let mut proof = story.shows(shows, expect);
+    let mut proof = story.shows(shows, sent(ExpectedMessage { text, ..message(facts.id(at)) }));
     let contact = proof.scenario.contact.as_mut().filter(|_| of_person)?;
     contact.0.insert(field.to_string(), Value::from(value));
     Some(proof)

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use dacapo_engine::campaign::format::{
     DateTimer, Document, Element, EventElement, Of, Start, Unmet,
 };
+use dacapo_engine::campaign::reader::Place;
 use dacapo_engine::condition::{Condition, Reads};
 use dacapo_engine::field::{FieldType, built_in};
 use dacapo_engine::ids::{ElementId, FieldKey, ObjectType, Tag};
@@ -47,22 +48,12 @@ impl<'a> All<'a> {
         for facts in &campaigns {
             for element in 0..facts.len() {
                 let used = Use { campaign: facts.nth, element };
-                for (tag, kind) in facts.adds(element) {
-                    all.tags_added.entry((kind, tag.clone())).or_default().push(used);
-                }
-                for (tag, kind) in facts.removes(element) {
-                    all.tags_removed.entry((kind, tag.clone())).or_default().push(used);
-                }
-                for (field, kind) in facts.sets(element) {
-                    all.fields_set.entry((kind, field.clone())).or_default().push(used);
-                }
+                note(&mut all.tags_added, facts.adds(element), used);
+                note(&mut all.tags_removed, facts.removes(element), used);
+                note(&mut all.fields_set, facts.sets(element), used);
                 let reads = facts.reads(element);
-                for tag in reads.tags {
-                    all.tags_read.entry((facts.kind(), tag)).or_default().push(used);
-                }
-                for tag in reads.person.tags {
-                    all.tags_read.entry((None, tag)).or_default().push(used);
-                }
+                note(&mut all.tags_read, reads.tags.iter().map(|tag| (tag, facts.kind())), used);
+                note(&mut all.tags_read, reads.person.tags.iter().map(|tag| (tag, None)), used);
             }
         }
         all.campaigns = campaigns;
@@ -97,12 +88,22 @@ impl<'a> All<'a> {
     }
 }
 
+/// Notes an element for each of the names that it uses, with whose they are.
+fn note<'a, T: Clone + Ord + 'a>(
+    uses: &mut BTreeMap<Whose<T>, Vec<Use>>,
+    names: impl IntoIterator<Item = (&'a T, Option<ObjectType>)>,
+    used: Use,
+) {
+    for (name, kind) in names {
+        uses.entry((kind, name.clone())).or_default().push(used);
+    }
+}
+
 /// One campaign.
 pub(super) struct Facts<'a> {
     pub(super) nth: usize,
     pub(super) given: Given<'a>,
     pub(super) document: &'a Document,
-    places: HashMap<&'a ElementId, usize>,
     next: Vec<Vec<(&'static str, usize)>>,
     reach: OnceCell<Vec<Vec<bool>>>,
     printed: OnceCell<BTreeSet<String>>,
@@ -121,15 +122,7 @@ impl<'a> Facts<'a> {
             edges.filter_map(|(key, to)| Some((word(key), *places.get(to)?))).collect()
         });
         let next = edges.collect();
-        Self {
-            nth,
-            given,
-            document,
-            next,
-            places,
-            reach: OnceCell::new(),
-            printed: OnceCell::new(),
-        }
+        Self { nth, given, document, next, reach: OnceCell::new(), printed: OnceCell::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -144,10 +137,6 @@ impl<'a> Facts<'a> {
         &self.document.elements[element].1
     }
 
-    pub(super) fn place(&self, id: &ElementId) -> Option<usize> {
-        self.places.get(id).copied()
-    }
-
     /// The type of objects that it is about.
     pub(super) fn kind(&self) -> Option<ObjectType> {
         self.document.per.clone()
@@ -156,6 +145,16 @@ impl<'a> Facts<'a> {
     /// The edges of an element, each with its key and where it leads.
     pub(super) fn edges(&self, element: usize) -> &[(&'static str, usize)] {
         &self.next[element]
+    }
+
+    /// Where an edge of an element leads.
+    pub(super) fn edge(&self, element: usize, key: &str) -> Option<usize> {
+        self.edges(element).iter().find(|(other, _)| *other == key).map(|(_, to)| *to)
+    }
+
+    /// The e-mail that stands directly behind an element.
+    pub(super) fn mail_behind(&self, element: usize) -> Option<usize> {
+        self.edge(element, "next").filter(|next| self.is_email(*next))
     }
 
     /// The elements, each with its place.
@@ -186,6 +185,14 @@ impl<'a> Facts<'a> {
 
     pub(super) fn is_entry(&self, element: usize) -> bool {
         matches!(self.element(element), Element::Start(_) | Element::Event(_))
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = usize> {
+        (0..self.len()).filter(|element| self.is_entry(*element))
+    }
+
+    pub(super) fn is_email(&self, element: usize) -> bool {
+        matches!(self.element(element), Element::Email(_))
     }
 
     /// Whether the next run begins here.
@@ -278,6 +285,19 @@ impl<'a> Facts<'a> {
         None
     }
 
+    /// A way that ends at a date timer goes on from it, when the date has come, to another element.
+    pub(super) fn on_time(&self, mut way: Way, to: usize) -> Option<Way> {
+        let timer = way.last_mut()?;
+        timer.1 = "next";
+        let next = self.edge(timer.0, "next")?;
+        if next == to {
+            way.push((to, ""));
+        } else {
+            way.extend(self.way(next, to, |it| !self.begins_next_run(it))?);
+        }
+        Some(way)
+    }
+
     /// What an element assigns, and whose it is.
     pub(super) fn adds(&self, element: usize) -> Vec<(&'a Tag, Option<ObjectType>)> {
         match self.element(element) {
@@ -339,6 +359,11 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// The key of an element in which its condition or its edge stands.
+    pub(super) fn asks_in(&self, element: usize) -> &'static str {
+        if matches!(self.element(element), Element::Event(_)) { "on" } else { "when" }
+    }
+
     /// The type of a field of the subject.
     pub(super) fn field_type(&self, key: &FieldKey) -> Option<FieldType> {
         match &self.document.per {
@@ -354,6 +379,18 @@ impl<'a> Facts<'a> {
     pub(super) fn contact_field_type(&self, key: &FieldKey) -> Option<FieldType> {
         let declared = self.document.fields.get(key).map(|field| field.kind);
         declared.or_else(|| built_in(key.as_str()))
+    }
+
+    /// The type of a field of the contact, or of the subject.
+    pub(super) fn type_of(&self, of_person: bool, key: &FieldKey) -> Option<FieldType> {
+        if of_person { self.contact_field_type(key) } else { self.field_type(key) }
+    }
+
+    /// What stands in the line of a place before it.
+    pub(super) fn before(&self, place: Place) -> String {
+        let nth = |number: u32| usize::try_from(number).unwrap_or(1).saturating_sub(1);
+        let line = self.given.text.lines().nth(nth(place.line)).unwrap_or_default();
+        line.chars().take(nth(place.column)).collect()
     }
 
     /// What the templates of all e-mails print or ask for, such as `contact.first_name`.

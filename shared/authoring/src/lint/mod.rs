@@ -12,6 +12,7 @@ mod again;
 mod allowed;
 mod birthday;
 mod content;
+mod expected;
 mod facts;
 mod firing;
 mod mail;
@@ -28,10 +29,10 @@ mod words;
 mod tests;
 
 use dacapo_engine::campaign::format::Document;
-use dacapo_engine::campaign::reader::{KeyPath, Source};
+use dacapo_engine::campaign::reader::{KeyPath, Place, Source};
 
 use crate::expectation::differences;
-use crate::finding::{Edit, Finding, Proof, Severity};
+use crate::finding::{Finding, Proof, Severity};
 use crate::simulate::{Bounds, Surroundings, simulate};
 use facts::{All, Facts};
 
@@ -147,51 +148,80 @@ struct Found<'a> {
     findings: &'a mut Vec<Finding>,
 }
 
-/// Where a finding is.
+/// Where a finding is, and with it the element, or the e-mail, that it is about.
+#[derive(Clone, Copy)]
 enum At<'a> {
-    /// The key that the path ends with.
-    Key(&'a KeyPath),
-    /// The value at the path.
-    Value(&'a KeyPath),
-    /// A byte of the text at the path, and the text.
-    Byte(&'a KeyPath, &'a str, usize),
-}
-
-/// What is said about a finding.
-struct Said {
-    element: Option<String>,
-    message: String,
-    remedy: String,
-    edit: Option<Edit>,
-    proof: Option<Proof>,
+    /// The id of an element.
+    Element(usize),
+    /// A key of an element.
+    Key(usize, &'a str),
+    /// The value of a key of an element.
+    Value(usize, &'a str),
+    /// The key of an e-mail.
+    Email(&'a str),
+    /// The key of a part of an e-mail.
+    Part(&'a str, &'a str),
+    /// A byte of the text of a part of an e-mail.
+    Byte(&'a str, &'a str, &'a str, usize),
 }
 
 impl Found<'_> {
-    fn add(&mut self, at: &At<'_>, said: Said) {
-        let places = &self.given.source.places;
-        let (path, place) = match at {
-            At::Key(path) => (path, places.of_key(path)),
-            At::Value(path) => (path, places.of_value(path)),
-            At::Byte(path, text, byte) => {
-                let (line, column) = words::line_and_column(text, *byte);
-                let place = places.in_text(path, line, column);
-                (path, place.unwrap_or_else(|| places.of_value(path)))
+    /// Adds a finding; what else it has, such as a proof, the caller adds to it.
+    fn add(
+        &mut self,
+        at: At<'_>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> &mut Finding {
+        let Source { document, places, .. } = self.given.source;
+        let path = match at {
+            At::Element(at) => path_of(document, at),
+            At::Key(at, key) | At::Value(at, key) => path_of(document, at).key(key),
+            At::Email(key) => path_of_email(key),
+            At::Part(key, part) | At::Byte(key, part, ..) => path_of_email(key).key(part),
+        };
+        let place = match at {
+            At::Element(_) | At::Key(..) | At::Email(_) | At::Part(..) => places.of_key(&path),
+            At::Value(..) => places.of_value(&path),
+            At::Byte(_, _, text, byte) => {
+                let (line, column) = words::line_and_column(text, byte);
+                let place = places.in_text(&path, line, column);
+                place.unwrap_or_else(|| places.of_value(&path))
             }
         };
-        let Said { element, message, remedy, edit, proof } = said;
-        self.findings.push(Finding {
-            severity: self.lint.severity,
-            code: self.lint.code,
-            name: Some(self.lint.name),
-            element,
-            path: path.to_string(),
-            line: Some(place.line),
-            column: Some(place.column),
-            message,
-            remedy,
-            edit,
-            proof,
-        });
+        let element = match at {
+            At::Element(at) | At::Key(at, _) | At::Value(at, _) => {
+                document.elements.get(at).map(|(id, _)| id.to_string())
+            }
+            At::Email(key) | At::Part(key, _) | At::Byte(key, ..) => Some(key.to_owned()),
+        };
+        let name = (self.lint.severity, self.lint.code, self.lint.name);
+        self.findings.push(Finding { element, ..told(name, &path, place, message, remedy) });
+        let last = self.findings.len() - 1;
+        &mut self.findings[last]
+    }
+}
+
+/// A finding of this severity, code and name, without an element, an edit and a proof.
+fn told(
+    (severity, code, name): (Severity, &'static str, &'static str),
+    path: &KeyPath,
+    place: Place,
+    message: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Finding {
+    Finding {
+        severity,
+        code,
+        name: Some(name),
+        element: None,
+        path: path.to_string(),
+        line: Some(place.line),
+        column: Some(place.column),
+        message: message.into(),
+        remedy: remedy.into(),
+        edit: None,
+        proof: None,
     }
 }
 
@@ -202,4 +232,9 @@ fn path_of(document: &Document, element: usize) -> KeyPath {
         Some((id, _)) => elements.key(id.as_str()),
         None => elements,
     }
+}
+
+/// The path of an e-mail.
+fn path_of_email(key: &str) -> KeyPath {
+    KeyPath::root().key("emails").key(key)
 }

@@ -3,11 +3,12 @@
 use dacapo_engine::campaign::format::{Edge, Element, EventElement};
 use dacapo_engine::ids::{ObjectType, Tag};
 
+use super::expected::status;
 use super::facts::{All, Facts};
 use super::story::{Change, Story};
-use super::{At, Found, Lint, Said, path_of};
-use crate::finding::Severity;
-use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedStatus};
+use super::{At, Found, Lint};
+use crate::finding::{Proof, Severity};
+use crate::scenario::ExpectedStatus;
 
 pub(super) static NAME_NEARLY_KNOWN: Lint = Lint {
     code: "D501",
@@ -54,22 +55,13 @@ fn name_nearly_known(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
         let of_person = reads.person.tags.iter().map(|tag| (None, tag));
         for (kind, tag) in own.chain(of_person) {
             let Some(known) = meant(all, kind.as_ref(), tag) else { continue };
-            let id = facts.id(at);
-            let key = if matches!(facts.element(at), Element::Event(_)) { "on" } else { "when" };
-            let proof = known_comes(facts, at, tag, known);
-            found.add(
-                &At::Value(&path_of(facts.document, at).key(key)),
-                Said {
-                    element: Some(id.to_string()),
-                    message: format!(
-                        "`{id}` reads the tag `{tag}`, which nothing else names; there is a tag \
-                         `{known}`"
-                    ),
-                    remedy: format!("write `{known}`, if that is meant"),
-                    edit: None,
-                    proof,
-                },
+            let message = format!(
+                "`{}` reads the tag `{tag}`, which nothing else names; there is a tag `{known}`",
+                facts.id(at)
             );
+            let remedy = format!("write `{known}`, if that is meant");
+            found.add(At::Value(at, facts.asks_in(at)), message, remedy).proof =
+                known_comes(facts, at, tag, known);
         }
     }
 }
@@ -143,12 +135,7 @@ fn one_slip(one: &[char], other: &[char]) -> bool {
 }
 
 /// The other tag is assigned: nothing happens at the element.
-fn known_comes(
-    facts: &Facts<'_>,
-    at: usize,
-    tag: &Tag,
-    known: &Tag,
-) -> Option<crate::finding::Proof> {
+fn known_comes(facts: &Facts<'_>, at: usize, tag: &Tag, known: &Tag) -> Option<Proof> {
     let is_event_on_it = match facts.element(at) {
         Element::Event(EventElement { on: Edge::TagAdded(tags), .. }) => {
             tags.as_slice().contains(tag)
@@ -162,15 +149,8 @@ fn known_comes(
     }
     let mut story = Story::new(facts);
     story.change(Change::tag(known.clone()));
-    let expect = Expectation {
-        enrollments: vec![ExpectedEnrollment {
-            about: story.about(),
-            status: Some(ExpectedStatus::None),
-            ..ExpectedEnrollment::default()
-        }],
-        ..Expectation::default()
-    };
-    Some(story.shows(format!("`{known}` is assigned, and nothing happens."), expect))
+    let shows = format!("`{known}` is assigned, and nothing happens.");
+    Some(story.shows(shows, status(ExpectedStatus::None)))
 }
 
 #[cfg(test)]

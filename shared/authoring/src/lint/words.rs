@@ -1,5 +1,18 @@
 //! Small things about texts that several lints need.
 
+use dacapo_engine::campaign::reader::Place;
+
+use super::facts::Facts;
+use crate::finding::Edit;
+
+/// An edit that writes a key and its value before the key at this place. It is not safe.
+pub(super) fn beside(facts: &Facts<'_>, place: Place, label: &str, written: &str) -> Edit {
+    let before = facts.before(place);
+    let is_line = before.trim().is_empty();
+    let text = if is_line { format!("{written}\n{before}") } else { format!("{written}, ") };
+    Edit { label: label.to_owned(), safe: false, from: place, to: place, text }
+}
+
 /// The line and the column, from 1, of a byte in a text; columns count characters.
 pub(super) fn line_and_column(text: &str, byte: usize) -> (u32, u32) {
     let before = text.get(..byte).unwrap_or(text);
