@@ -205,8 +205,8 @@ emails:
 fn sent_by_two_campaigns(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     for entry in facts.entries() {
         let Some(message) = sends_at_once(facts, entry) else { continue };
-        let earlier = all.campaigns.iter().filter(|other| other.nth < facts.nth);
-        let same = earlier.filter(|other| other.kind() == facts.kind()).find_map(|other| {
+        let others = all.campaigns.iter().filter(|other| all.tells(facts, other));
+        let same = others.filter(|other| other.kind() == facts.kind()).find_map(|other| {
             let entry =
                 other.entries().find(|at| is_same(facts.element(entry), other.element(*at)))?;
             Some((other, sends_at_once(other, entry)?))

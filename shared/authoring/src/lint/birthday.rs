@@ -63,10 +63,10 @@ fn plain_timer_on_a_birthday(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'
             "`{field}` lies decades ago, so `{}` has passed for everybody and never fires",
             facts.id(at)
         );
-        let finding = found.add(At::Value(at, "field"), said, "add `repeat: yearly`");
         let path = path_of(facts.document, at).key("field");
-        let place = facts.given.source.places.of_key(&path);
-        finding.edit = Some(beside(facts, place, "repeat it every year", "repeat: yearly"));
+        let (text, place) = (found.given.text, found.given.source.places.of_key(&path));
+        let finding = found.add(At::Value(at, "field"), said, "add `repeat: yearly`");
+        finding.edit = Some(beside(text, place, "repeat it every year", "repeat: yearly"));
         finding.proof = proof;
     }
 }

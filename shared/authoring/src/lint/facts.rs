@@ -7,17 +7,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use dacapo_engine::campaign::format::{
     DateTimer, Document, Element, EventElement, Of, Start, Unmet,
 };
-use dacapo_engine::campaign::reader::Place;
 use dacapo_engine::condition::{Condition, Reads};
 use dacapo_engine::field::{FieldType, built_in};
 use dacapo_engine::ids::{ElementId, FieldKey, ObjectType, Tag};
 use dacapo_engine::template;
 
-use super::Given;
-
 /// All campaigns that are given together.
 pub(super) struct All<'a> {
     pub(super) campaigns: Vec<Facts<'a>>,
+    looked_at: usize,
     tags_removed: BTreeMap<Whose<Tag>, Vec<Use>>,
     tags_added: BTreeMap<Whose<Tag>, Vec<Use>>,
     tags_read: BTreeMap<Whose<Tag>, Vec<Use>>,
@@ -35,11 +33,13 @@ pub(super) struct Use {
 }
 
 impl<'a> All<'a> {
-    pub(super) fn of(given: &[Given<'a>]) -> Self {
+    /// Of these documents the first are looked at; the others are only known.
+    pub(super) fn of(looked_at: usize, documents: impl Iterator<Item = &'a Document>) -> Self {
         let campaigns: Vec<Facts<'a>> =
-            given.iter().enumerate().map(|(nth, given)| Facts::of(nth, *given)).collect();
+            documents.enumerate().map(|(nth, document)| Facts::of(nth, document)).collect();
         let mut all = Self {
             campaigns: Vec::new(),
+            looked_at,
             tags_removed: BTreeMap::new(),
             tags_added: BTreeMap::new(),
             tags_read: BTreeMap::new(),
@@ -58,6 +58,17 @@ impl<'a> All<'a> {
         }
         all.campaigns = campaigns;
         all
+    }
+
+    /// Those in which findings are told.
+    pub(super) fn looked_at(&self) -> &[Facts<'a>] {
+        &self.campaigns[..self.looked_at]
+    }
+
+    /// Whether what concerns both campaigns is told in this one: the later of two that are looked
+    /// at, so that it is told once.
+    pub(super) fn tells(&self, facts: &Facts<'_>, other: &Facts<'_>) -> bool {
+        other.nth < facts.nth || other.nth >= self.looked_at
     }
 
     /// The elements that withdraw the tag.
@@ -102,7 +113,6 @@ fn note<'a, T: Clone + Ord + 'a>(
 /// One campaign.
 pub(super) struct Facts<'a> {
     pub(super) nth: usize,
-    pub(super) given: Given<'a>,
     pub(super) document: &'a Document,
     next: Vec<Vec<(&'static str, usize)>>,
     reach: OnceCell<Vec<Vec<bool>>>,
@@ -110,8 +120,7 @@ pub(super) struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    fn of(nth: usize, given: Given<'a>) -> Self {
-        let document = &given.source.document;
+    fn of(nth: usize, document: &'a Document) -> Self {
         let places: HashMap<&ElementId, usize> =
             document.elements.iter().enumerate().map(|(i, (id, _))| (id, i)).collect();
         let edges = document.elements.iter().map(|(_, element)| {
@@ -122,7 +131,7 @@ impl<'a> Facts<'a> {
             edges.filter_map(|(key, to)| Some((word(key), *places.get(to)?))).collect()
         });
         let next = edges.collect();
-        Self { nth, given, document, next, reach: OnceCell::new(), printed: OnceCell::new() }
+        Self { nth, document, next, reach: OnceCell::new(), printed: OnceCell::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -254,14 +263,22 @@ impl<'a> Facts<'a> {
         to: usize,
         passes: impl Fn(usize) -> bool,
     ) -> Option<Way> {
+        self.way_by(&[from], to, |at, _| at == from || passes(at))
+    }
+
+    /// The same from any of several elements. `passes` is asked about each edge of the way, with
+    /// the element that it leaves.
+    pub(super) fn way_by(
+        &self,
+        from: &[usize],
+        to: usize,
+        passes: impl Fn(usize, &'static str) -> bool,
+    ) -> Option<Way> {
         let mut came: HashMap<usize, (usize, &'static str)> = HashMap::new();
-        let mut open = VecDeque::from([from]);
+        let mut open: VecDeque<usize> = from.iter().copied().collect();
         while let Some(at) = open.pop_front() {
-            if at != from && !passes(at) {
-                continue;
-            }
             for (key, next) in &self.next[at] {
-                if came.contains_key(next) {
+                if came.contains_key(next) || !passes(at, key) {
                     continue;
                 }
                 came.insert(*next, (at, key));
@@ -274,7 +291,7 @@ impl<'a> Facts<'a> {
                 while let Some((before, key)) = came.get(&here) {
                     way.push((*before, *key));
                     here = *before;
-                    if here == from {
+                    if from.contains(&here) {
                         break;
                     }
                 }
@@ -364,6 +381,40 @@ impl<'a> Facts<'a> {
         if matches!(self.element(element), Element::Event(_)) { "on" } else { "when" }
     }
 
+    /// The fields of contacts, or of a type of objects, that the document declares.
+    pub(super) fn declares(
+        &self,
+        kind: Option<&ObjectType>,
+    ) -> impl Iterator<Item = (&'a FieldKey, FieldType)> + use<'a> {
+        let fields = match kind {
+            None => Some(&self.document.fields),
+            Some(kind) => self.document.objects.get(kind).map(|of| &of.fields),
+        };
+        fields.into_iter().flatten().map(|(key, field)| (key, field.kind))
+    }
+
+    /// Whether an element reads a field of contacts, or of a type of objects.
+    pub(super) fn reads_field(
+        &self,
+        element: usize,
+        kind: Option<&ObjectType>,
+        key: &FieldKey,
+    ) -> bool {
+        let reads = self.reads(element);
+        let own = self.document.per.as_ref() == kind && reads.fields.contains(key);
+        own || (kind.is_none() && reads.person.fields.contains(key))
+    }
+
+    /// How often the campaign names a field, besides declaring it: its elements that read or set
+    /// it, and its templates together.
+    pub(super) fn names_field(&self, kind: Option<&ObjectType>, key: &FieldKey) -> usize {
+        let names = |at: &usize| {
+            let sets = || self.sets(*at).iter().any(|(it, of)| *it == key && of.as_ref() == kind);
+            self.reads_field(*at, kind, key) || sets()
+        };
+        (0..self.len()).filter(names).count() + usize::from(self.prints(key))
+    }
+
     /// The type of a field of the subject.
     pub(super) fn field_type(&self, key: &FieldKey) -> Option<FieldType> {
         match &self.document.per {
@@ -386,23 +437,27 @@ impl<'a> Facts<'a> {
         if of_person { self.contact_field_type(key) } else { self.field_type(key) }
     }
 
-    /// What stands in the line of a place before it.
-    pub(super) fn before(&self, place: Place) -> String {
-        let nth = |number: u32| usize::try_from(number).unwrap_or(1).saturating_sub(1);
-        let line = self.given.text.lines().nth(nth(place.line)).unwrap_or_default();
-        line.chars().take(nth(place.column)).collect()
+    /// Whether a template of an e-mail prints a field or asks for it, whosever it is.
+    pub(super) fn prints(&self, key: &FieldKey) -> bool {
+        let ends = format!(".{key}");
+        // Templates are read only if there is something to find.
+        let is_there = self.texts().any(|text| text.contains(key.as_str()));
+        is_there && self.printed().iter().any(|name| name.ends_with(&ends))
     }
 
     /// What the templates of all e-mails print or ask for, such as `contact.first_name`.
-    pub(super) fn printed(&self) -> &BTreeSet<String> {
+    fn printed(&self) -> &BTreeSet<String> {
         self.printed.get_or_init(|| {
-            let texts =
-                self.document.emails.values().flat_map(|email| {
-                    [Some(&email.subject), email.text.as_ref(), email.html.as_ref()]
-                });
-            let texts = texts.flatten().filter(|text| text.contains("{{") || text.contains("{%"));
+            let texts = self.texts().filter(|text| text.contains("{{") || text.contains("{%"));
             texts.filter_map(|text| template::placeholders(text).ok()).flatten().collect()
         })
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &'a String> + use<'a> {
+        let emails = self.document.emails.values();
+        emails
+            .flat_map(|email| [Some(&email.subject), email.text.as_ref(), email.html.as_ref()])
+            .flatten()
     }
 }
 

@@ -9,7 +9,7 @@ use super::facts::{All, Facts};
 use super::reasoning::together;
 use super::story::Story;
 use super::words::beside;
-use super::{At, Found, Lint, path_of_email};
+use super::{At, Found, Given, Lint, path_of_email};
 use crate::finding::{Proof, Severity};
 use crate::scenario::{ExpectedMessage, Post, Step};
 
@@ -147,7 +147,8 @@ fn reminder_is_marketing(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) 
             let Element::Email(send) = facts.element(at) else { continue };
             let Some(email) = facts.document.emails.get(&send.email) else { continue };
             let path = path_of_email(&send.email);
-            let places = &facts.given.source.places;
+            let Given { text, source } = found.given;
+            let places = &source.places;
             if email.purpose == Purpose::Transactional || places.has(&path.key("purpose")) {
                 continue;
             }
@@ -156,11 +157,11 @@ fn reminder_is_marketing(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) 
                 "`{id}` reminds of a date, but is marketing: who has unsubscribed is not reminded"
             );
             let remedy = "write `purpose: transactional`, if it is nothing but the reminder";
+            let place = places.of_key(&path.key("subject"));
             let finding = found.add(At::Email(&send.email), message, remedy);
             finding.element = Some(id.to_string());
-            let place = places.of_key(&path.key("subject"));
-            finding.edit =
-                Some(beside(facts, place, "make it transactional", "purpose: transactional"));
+            let written = "purpose: transactional";
+            finding.edit = Some(beside(text, place, "make it transactional", written));
             finding.proof = unsubscribed(facts, timer, at);
         }
     }

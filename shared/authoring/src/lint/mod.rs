@@ -15,6 +15,7 @@ mod content;
 mod expected;
 mod facts;
 mod firing;
+mod lacking;
 mod mail;
 mod markup;
 mod names;
@@ -23,6 +24,7 @@ mod reasoning;
 mod story;
 mod timing;
 mod twice;
+mod waiting;
 mod words;
 
 #[cfg(test)]
@@ -30,6 +32,7 @@ mod tests;
 
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::reader::{KeyPath, Place, Source};
+use dacapo_engine::ids::{FieldKey, ObjectType};
 
 use crate::expectation::differences;
 use crate::finding::{Finding, Proof, Severity};
@@ -60,7 +63,7 @@ pub struct Lint {
 }
 
 /// All lints, in order of their codes.
-pub static LINTS: [&Lint; 22] = [
+pub static LINTS: [&Lint; 25] = [
     &again::RESET_NOBODY_LEADS_TO,
     &again::RESTART_NO_CHANGE_CAN_FOLLOW,
     &again::RESTART_START_STILL_HOLDS,
@@ -70,6 +73,8 @@ pub static LINTS: [&Lint; 22] = [
     &firing::PASSED_ONLY_ONCE,
     &firing::NEVER_FIRES,
     &firing::GOAL_TRUE_AT_THE_START,
+    &waiting::GOAL_WAITS_FOR_TIME,
+    &waiting::GOAL_HOLDS_BEFORE_ITS_TAG,
     &timing::DATE_NOTHING_SETS,
     &timing::TIMER_ALWAYS_LATE,
     &birthday::PLAIN_TIMER_ON_A_BIRTHDAY,
@@ -83,6 +88,7 @@ pub static LINTS: [&Lint; 22] = [
     &names::NAME_NEARLY_KNOWN,
     &across::TAG_PING_PONG,
     &across::SENT_BY_TWO_CAMPAIGNS,
+    &names::FIELD_NEARLY_KNOWN,
 ];
 
 /// The lint of a code or a name; letter case does not matter.
@@ -103,8 +109,15 @@ pub struct Given<'a> {
 /// What the lints find in each of the campaigns, given together, in order of place. What is allowed
 /// in a document is not among it; an `allow` that silences nothing is.
 pub fn check(given: &[Given<'_>]) -> Vec<Vec<Finding>> {
-    let all = All::of(given);
-    let per_campaign = given.iter().zip(&all.campaigns).map(|(given, facts)| {
+    check_beside(given, &[])
+}
+
+/// The same beside other campaigns, of which it is known what they do: what concerns both is told
+/// in those that are given, and nothing else is said about the others.
+pub fn check_beside(given: &[Given<'_>], others: &[&Document]) -> Vec<Vec<Finding>> {
+    let documents = given.iter().map(|given| &given.source.document);
+    let all = All::of(given.len(), documents.chain(others.iter().copied()));
+    let per_campaign = given.iter().zip(all.looked_at()).map(|(given, facts)| {
         let mut findings = Vec::new();
         for lint in LINTS {
             let mut found = Found { lint, given: *given, findings: &mut findings };
@@ -157,6 +170,8 @@ enum At<'a> {
     Key(usize, &'a str),
     /// The value of a key of an element.
     Value(usize, &'a str),
+    /// The declaration of a field, of contacts or of a type of objects.
+    Field(Option<&'a ObjectType>, &'a FieldKey),
     /// The key of an e-mail.
     Email(&'a str),
     /// The key of a part of an e-mail.
@@ -177,11 +192,18 @@ impl Found<'_> {
         let path = match at {
             At::Element(at) => path_of(document, at),
             At::Key(at, key) | At::Value(at, key) => path_of(document, at).key(key),
+            At::Field(None, key) => KeyPath::root().key("fields").key(key.as_str()),
+            At::Field(Some(kind), key) => {
+                let object = KeyPath::root().key("objects").key(kind.as_str());
+                object.key("fields").key(key.as_str())
+            }
             At::Email(key) => path_of_email(key),
             At::Part(key, part) | At::Byte(key, part, ..) => path_of_email(key).key(part),
         };
         let place = match at {
-            At::Element(_) | At::Key(..) | At::Email(_) | At::Part(..) => places.of_key(&path),
+            At::Element(_) | At::Key(..) | At::Field(..) | At::Email(_) | At::Part(..) => {
+                places.of_key(&path)
+            }
             At::Value(..) => places.of_value(&path),
             At::Byte(_, _, text, byte) => {
                 let (line, column) = words::line_and_column(text, byte);
@@ -193,6 +215,7 @@ impl Found<'_> {
             At::Element(at) | At::Key(at, _) | At::Value(at, _) => {
                 document.elements.get(at).map(|(id, _)| id.to_string())
             }
+            At::Field(..) => None,
             At::Email(key) | At::Part(key, _) | At::Byte(key, ..) => Some(key.to_owned()),
         };
         let name = (self.lint.severity, self.lint.code, self.lint.name);

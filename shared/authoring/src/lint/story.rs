@@ -10,7 +10,7 @@ mod making;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
-use dacapo_engine::campaign::format::{DateTimer, Edge, Element, Purpose};
+use dacapo_engine::campaign::format::{DateTimer, Edge, Element, Purpose, Unmet};
 use dacapo_engine::condition::Condition;
 use dacapo_engine::ids::{FieldKey, Tag};
 use dacapo_engine::time::Zone;
@@ -54,6 +54,10 @@ pub(super) struct Change {
 impl Change {
     pub(super) fn tag(tag: Tag) -> Self {
         Self { add: vec![tag], ..Self::default() }
+    }
+
+    pub(super) fn field(key: FieldKey, value: Value) -> Self {
+        Self { fields: BTreeMap::from([(key, value)]), ..Self::default() }
     }
 
     fn is_nothing(&self) -> bool {
@@ -129,6 +133,8 @@ impl<'a> Story<'a> {
                 self.both(change);
             }
             Element::Event(event) => self.fire(&event.on)?,
+            // It lets pass whoever has not reached it.
+            Element::Goal(goal) if goal.unmet == Unmet::Continue => {}
             Element::Goal(goal) => {
                 let change = self.making(&goal.when, true)?;
                 self.both(change);

@@ -54,7 +54,7 @@ fn date_nothing_sets(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
             continue;
         };
         let path = path_of(facts.document, at);
-        if facts.given.source.places.has(&path.key("empty")) {
+        if found.given.source.places.has(&path.key("empty")) {
             continue;
         }
         let kind = facts.kind();
@@ -66,8 +66,7 @@ fn date_nothing_sets(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
                     if other.kind() == kind { &reads.fields } else { &reads.person.fields };
                 !is_timer && fields.contains(field)
             });
-            let ends = format!(".{field}");
-            is_read || other.printed().iter().any(|name| name.ends_with(&ends))
+            is_read || other.prints(field)
         });
         if is_named || !all.setting(&(kind, field.clone())).is_empty() {
             continue;

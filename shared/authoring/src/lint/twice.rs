@@ -7,8 +7,8 @@ use dacapo_engine::ids::Tag;
 use super::expected::{message, not_sent, run, sent};
 use super::facts::{All, Facts};
 use super::story::{Change, Story};
-use super::words::{as_yaml, listed};
-use super::{At, Found, Lint, path_of};
+use super::words::{as_yaml, before, listed};
+use super::{At, Found, Given, Lint, path_of};
 use crate::finding::{Edit, Proof, Severity};
 use crate::fix::offset;
 use crate::scenario::ExpectedMessage;
@@ -71,8 +71,9 @@ fn fires_once_only(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
             Element::Restart(_) => format!("withdraw `{tag}` before `{what}`"),
             _ => format!("withdraw `{tag}` in a `tag` element behind `{what}`"),
         };
+        let edit = withdrawing(found.given, facts, all, [at, beginning], tag);
         let finding = found.add(At::Value(at, "on"), message, remedy);
-        finding.edit = withdrawing(facts, all, at, beginning, tag);
+        finding.edit = edit;
         finding.proof = once_more(facts, at, beginning, tag);
     }
 }
@@ -128,10 +129,10 @@ fn assigned_later(
 
 /// Adds the tag to the first list of withdrawn tags behind the reset.
 fn withdrawing(
+    given: Given<'_>,
     facts: &Facts<'_>,
     all: &All<'_>,
-    event: usize,
-    beginning: usize,
+    [event, beginning]: [usize; 2],
     tag: &Tag,
 ) -> Option<Edit> {
     let is_restart = matches!(facts.element(beginning), Element::Restart(_));
@@ -145,8 +146,8 @@ fn withdrawing(
         is_on_the_way && tags.of.is_none() && !tags.remove.is_empty() && !tags.add.contains(tag)
     })?;
     let path = path_of(facts.document, candidate).key("remove").index(0);
-    let first = facts.given.source.places.of_value(&path);
-    let before = facts.before(first);
+    let first = given.source.places.of_value(&path);
+    let before = before(given.text, first);
     let written = as_yaml(tag.as_str());
     let (at, text) = if before.contains('[') || before.trim().is_empty() {
         (first, format!("{written}, "))
@@ -155,7 +156,7 @@ fn withdrawing(
     } else {
         return None;
     };
-    offset(facts.given.text, at)?;
+    offset(given.text, at)?;
     // Nobody else looks at the tag: then withdrawing it changes nothing but what is meant.
     let readers = all.reading(&(facts.kind(), tag.clone()));
     let safe = readers.iter().all(|it| it.campaign == facts.nth && it.element == event);
@@ -224,8 +225,9 @@ fn second_time_does_not_fire(facts: &Facts<'_>, all: &All<'_>, found: &mut Found
             facts.id(at),
         );
         let remedy = format!("withdraw `{tag}` in a `tag` element behind `{what}`");
+        let edit = withdrawing(found.given, facts, all, [at, beginning], tag);
         let finding = found.add(At::Value(at, "on"), message, remedy);
-        finding.edit = withdrawing(facts, all, at, beginning, tag);
+        finding.edit = edit;
         finding.proof = booked_twice(facts, at, beginning, tag);
     }
 }

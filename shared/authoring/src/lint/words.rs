@@ -2,12 +2,18 @@
 
 use dacapo_engine::campaign::reader::Place;
 
-use super::facts::Facts;
 use crate::finding::Edit;
 
+/// What stands in the line of a place before it.
+pub(super) fn before(text: &str, place: Place) -> String {
+    let nth = |number: u32| usize::try_from(number).unwrap_or(1).saturating_sub(1);
+    let line = text.lines().nth(nth(place.line)).unwrap_or_default();
+    line.chars().take(nth(place.column)).collect()
+}
+
 /// An edit that writes a key and its value before the key at this place. It is not safe.
-pub(super) fn beside(facts: &Facts<'_>, place: Place, label: &str, written: &str) -> Edit {
-    let before = facts.before(place);
+pub(super) fn beside(text: &str, place: Place, label: &str, written: &str) -> Edit {
+    let before = before(text, place);
     let is_line = before.trim().is_empty();
     let text = if is_line { format!("{written}\n{before}") } else { format!("{written}, ") };
     Edit { label: label.to_owned(), safe: false, from: place, to: place, text }

@@ -15,7 +15,12 @@ impl Story<'_> {
     }
 
     /// A value of the field; the second of them is another one.
-    pub(super) fn sample(&self, key: &FieldKey, of_person: bool, nth: i64) -> Option<Value> {
+    pub(in super::super) fn sample(
+        &self,
+        key: &FieldKey,
+        of_person: bool,
+        nth: i64,
+    ) -> Option<Value> {
         let kind = self.facts.type_of(of_person, key)?;
         let at = self.now + TimeDelta::days(90 + nth);
         Some(match kind {
