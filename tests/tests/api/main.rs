@@ -22,6 +22,7 @@ mod fields;
 mod framework;
 mod hooks;
 mod input;
+mod linted;
 mod mass_actions;
 mod object_csv;
 mod object_filters;
