@@ -41,7 +41,7 @@ use crate::tags::Tags;
 pub use call::auth::{Admin, AdminKeeper, AdminKey, Scope, key_of};
 pub use call::problem::{Fault, Problem};
 pub use call::room::{InOnePiece, LARGEST_ANSWER, carried};
-pub use connections::unfinished::do_unfinished_calls;
+pub use connections::unfinished::{LookBack, do_unfinished_calls};
 pub use contacts::calls::WrittenContact;
 pub use contacts::changes::ChangedContact;
 pub use contacts::hooks::PostedContact;
