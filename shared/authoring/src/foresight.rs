@@ -29,8 +29,9 @@ use crate::graph::is_passing;
 use crate::listed::listed;
 use crate::simulate::Surroundings;
 
-pub use again::{Recorded, again};
+pub use again::again;
 pub use ahead::ahead;
+pub use recorded::Recorded;
 
 /// The most pieces of work that are done for one subject and one document: decisions, effects.
 pub const MOST_EVENTS: usize = 2_000;

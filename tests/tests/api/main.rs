@@ -17,6 +17,7 @@ mod erased;
 mod expiring;
 mod explaining;
 mod fields;
+mod foreseeing;
 mod framework;
 mod hooks;
 mod input;

@@ -3,24 +3,13 @@
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::{Campaign, Reached, Timeline};
-use dacapo_engine::history::{Happened, Record, Trace};
-use dacapo_engine::ids::{CampaignId, ElementId};
+use dacapo_engine::history::{Happened, Record};
+use dacapo_engine::ids::ElementId;
 use dacapo_engine::simulation::World;
 use dacapo_engine::time::Instant;
 
-use super::recorded::{Deed, recorded};
+use super::recorded::{Deed, Recorded, recorded};
 use super::{Compared, Course, Known, Unplayed, plays_until};
-
-/// What is recorded of a subject: everything that is kept, if `is_all` says so.
-#[derive(Debug, Clone, Copy)]
-pub struct Recorded<'a> {
-    /// What its campaigns did, oldest first.
-    pub records: &'a [(CampaignId, Record)],
-    /// What nothing followed from, oldest first.
-    pub traces: &'a [Trace],
-    /// Whether that is all there is.
-    pub is_all: bool,
-}
 
 /// Plays what is recorded once more, from the first line on until now: on the versions that applied
 /// then, and with the other document published right before the run that the subject is in. The
@@ -40,7 +29,7 @@ pub fn again(
     let run = known.enrollment.run;
     let is_of_run = |record: &&Record| record.lines.iter().any(|line| line.run == run);
     let first = own.first().filter(|_| of.is_all).ok_or(Unplayed::LongHistory)?;
-    let nth = own.iter().position(|record| is_of_run(&record)).ok_or(Unplayed::LongHistory)?;
+    let nth = own.iter().position(is_of_run).ok_or(Unplayed::LongHistory)?;
     let began = own[nth].at;
     // Right behind what came before it: a message that took a while may have come in between.
     let before = nth.checked_sub(1).map(|before| own[before].at + TimeDelta::milliseconds(1));

@@ -7,11 +7,20 @@
 use std::collections::BTreeMap;
 
 use dacapo_engine::contact::{Author, Change, Contact, Patch};
-use dacapo_engine::history::{Cause, Changed, Command, Happened, Record};
+use dacapo_engine::history::{Cause, Changed, Command, Happened, Record, Trace};
 use dacapo_engine::ids::{CampaignId, Tag};
 use dacapo_engine::time::Instant;
 
-use super::again::Recorded;
+/// What is recorded of a subject: everything that is kept, if `is_all` says so.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorded<'a> {
+    /// What its campaigns did, oldest first.
+    pub records: &'a [(CampaignId, Record)],
+    /// What nothing followed from, oldest first.
+    pub traces: &'a [Trace],
+    /// Whether that is all there is.
+    pub is_all: bool,
+}
 
 /// Something that happened.
 #[derive(Debug, Clone)]

@@ -42,7 +42,7 @@ fn post(world: &mut World, who: &str, tags: &[&str], fields: &[(&str, FieldValue
     let email = ("email", FieldValue::Text(format!("{who}@example.com")));
     let fields = fields.iter().chain([&email]);
     let patch = Patch {
-        add: tags.iter().map(|tag| Tag::new(*tag).expect("a tag")).collect(),
+        add: tags.iter().map(|tag| Tag::new(tag).expect("a tag")).collect(),
         fields: fields
             .map(|(key, value)| (FieldKey::new(*key).expect("a key"), Some(value.clone())))
             .collect(),

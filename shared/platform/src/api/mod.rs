@@ -149,6 +149,7 @@ fn all<S: Surface>(on: S) -> S {
     let on = objects::export::routes(on);
     let on = objects::import::routes(on);
     let on = campaigns::calls::routes(on);
+    let on = campaigns::publishing::routes(on);
     let on = campaigns::statistics::routes(on);
     let on = campaigns::pausing::routes(on);
     let on = campaigns::simulating::routes(on);

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::catalog::{Together, alone};
 pub use fields::FieldDeleted;
 pub use pausing::{Pause, PausedTogether, Resume, ResumedTogether};
-pub use publishing::{Publish, State};
+pub use publishing::{Proposed, Publish, State};
 pub use statistics::{DayStatistics, ElementStatistics, MessageStatistics, Statistics};
 
 use crate::Instant;

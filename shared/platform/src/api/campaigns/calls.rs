@@ -1,4 +1,4 @@
-//! Campaigns: drafts, versions, and publishing.
+//! Campaigns: drafts and versions.
 //!
 //! A document is received and sent as text. It is never turned into a JSON value in between: the
 //! order of its elements has a meaning.
@@ -14,24 +14,23 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::call::auth::Holder;
 use crate::api::call::charset;
 use crate::api::call::describing::CampaignDocument;
 use crate::api::call::extract::{Path, Query, json, whole};
-use crate::api::call::idempotency::{Answer, Once};
+use crate::api::call::idempotency::Answer;
 use crate::api::call::lists::{Listed, Page, Paging, filled};
 use crate::api::call::openapi::open_document;
 use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::room::{Room, place, sentence};
 use crate::api::call::shapes::CampaignStatus;
 use crate::api::call::surface::{Surface, calls};
-use crate::campaigns::{CampaignError, Campaigns, LONGEST_DRAFT, Publish};
+use crate::campaigns::{CampaignError, Campaigns, LONGEST_DRAFT};
 use crate::contact_json::{instant_json, instant_text};
 use crate::error::Error;
 use crate::table::Unwritable;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
-    calls!(on, list, get, put, delete, validate, publish, document_schema)
+    calls!(on, list, get, put, delete, validate, document_schema)
 }
 
 /// A campaign in the list.
@@ -161,7 +160,7 @@ fn as_json(source: String) -> Result<String, Problem> {
 
 /// A finding of the validator.
 #[derive(Debug, Serialize, ToSchema)]
-struct Finding {
+pub(super) struct Finding {
     /// `error`: keeps the campaign from being published; `warning`: is worth a look.
     #[schema(value_type = String)]
     severity: dacapo_engine::problem::Severity,
@@ -266,59 +265,6 @@ async fn validate(
         _ => text,
     };
     Answer::ok(&Findings::of(campaigns.validate(&id, &text).await?)?)
-}
-
-/// How to publish.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-struct HowToPublish {
-    /// Whether contacts that are there already may enter.
-    enroll_existing: bool,
-    /// What becomes of contacts on their way.
-    in_flight: InFlight,
-}
-
-/// What becomes of contacts on their way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum InFlight {
-    /// They go on in the version that they are in.
-    #[default]
-    Stay,
-    /// They move to the new version, each to the element of the same id.
-    Migrate,
-}
-
-/// A version that was published.
-#[derive(Debug, Serialize, ToSchema)]
-struct Published {
-    version: u32,
-    /// What the lints find in it: worth a look, and no more than 20.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    problems: Vec<Finding>,
-}
-
-/// Publishes the draft as a new version, which never changes.
-#[utoipa::path(post, path = "/v1/campaigns/{id}/publish", tag = "Campaigns", params(("id" = String, Path)),
-    request_body = Option<HowToPublish>,
-    responses((status = 200, body = Published), (status = 404, body = Problem), (status = 422, body = Problem)))]
-async fn publish(
-    State(campaigns): State<Arc<Campaigns>>,
-    holder: Holder,
-    Path(id): Path<CampaignId>,
-    once: Once,
-    Asked(how): Asked<HowToPublish>,
-) -> Result<Answer, Problem> {
-    let migrate = how.in_flight == InFlight::Migrate;
-    let how = Publish { enroll_existing: how.enroll_existing, migrate };
-    let found = campaigns.findings(&id).await?;
-    let published = |version: u32| {
-        let problems = found.iter().cloned().map(Finding::from).collect();
-        answer(&Published { version, problems })
-    };
-    let together = |version: &u32| once.keeps(&published(*version)?);
-    let version = campaigns.publish(&id, how, holder.name(), together).await?;
-    Ok(published(version)?)
 }
 
 /// The JSON Schema of the campaign document: open, so that editors can load it.
