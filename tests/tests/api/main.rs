@@ -19,6 +19,7 @@ mod erased;
 mod expiring;
 mod explaining;
 mod fields;
+mod foreseeing;
 mod framework;
 mod hooks;
 mod input;

@@ -153,6 +153,7 @@ fn all<S: Surface>(on: S) -> S {
     let on = objects::import::routes(on);
     let on = campaigns::calls::routes(on);
     let on = campaigns::drafts::routes(on);
+    let on = campaigns::publishing::routes(on);
     let on = campaigns::statistics::routes(on);
     let on = campaigns::pausing::routes(on);
     let on = campaigns::simulating::routes(on);

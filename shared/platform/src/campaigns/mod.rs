@@ -25,7 +25,7 @@ pub use crate::catalog::{Together, alone};
 pub use drafts::{Changed, Draft, Drafts, OnlyIf, Saved};
 pub use fields::FieldDeleted;
 pub use pausing::{Pause, PausedTogether, Resume, ResumedTogether};
-pub use publishing::{Publish, State};
+pub use publishing::{Proposed, Publish, State};
 pub use statistics::{DayStatistics, ElementStatistics, MessageStatistics, Statistics};
 
 use crate::Instant;
