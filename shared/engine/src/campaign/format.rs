@@ -232,7 +232,7 @@ pub struct Email {
     /// Overrides the campaign's sender.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender: Option<Sender>,
-    /// Where answers go.
+    /// The address to which answers go. It is no template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<String>,
 }

@@ -49,9 +49,7 @@ pub(super) fn check(document: &Document, account: &AccountView<'_>, findings: &m
             Some(own) => sender(own, &path.key("sender"), findings),
             None => without_sender = without_sender.or(Some(key)),
         }
-        if let Some(reply_to) = &email.reply_to
-            && !is_template(reply_to)
-        {
+        if let Some(reply_to) = &email.reply_to {
             address(reply_to, &path.key("reply_to"), findings);
         }
     }

@@ -82,9 +82,7 @@ pub(super) fn all(document: &Document) -> Vec<Template<'_>> {
     for (key, email) in &document.emails {
         let path = Path::root().key("emails").key(key);
         found.push(Template::full(path.key("subject"), &email.subject));
-        for (key, text) in
-            [("text", &email.text), ("html", &email.html), ("reply_to", &email.reply_to)]
-        {
+        for (key, text) in [("text", &email.text), ("html", &email.html)] {
             found.extend(text.as_ref().map(|source| Template::full(path.key(key), source)));
         }
     }

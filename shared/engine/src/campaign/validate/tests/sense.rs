@@ -35,6 +35,7 @@ elements:
   b: { type: email, email: x }
 emails:
   x: { subject: Hello, sender: { address: "a b@c.example" }, reply_to: "x@" }
+  y: { subject: Hello, reply_to: "{{ contact.owner }}" }
 "#,
         &expect![[r#"
             sender.address 2:20 bad_address: this is not an e-mail address — write it like hello@studio-nord.example
