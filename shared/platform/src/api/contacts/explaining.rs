@@ -110,7 +110,8 @@ async fn explain(
         history: &history,
         messages: &messages,
     });
-    Answer::ok(&ExplanationShape::of(campaign, names.name(&subject), explanation, is_all))
+    let shape = ExplanationShape::of(campaign, names.name(&subject), explanation, is_all);
+    Answer::ok(&shape)
 }
 
 /// A campaign that people see.
@@ -159,7 +160,8 @@ impl Reading<'_> {
             }
         }
         if let Some(stored) = stored {
-            let last = (stored.stamp, &stored.records);
+            // What was deferred to it is recorded under the first decision's revision.
+            let last = (stored.recorded_as(), &stored.records);
             let deferred =
                 stored.deferred.iter().map(|deferred| (deferred.stamp, &deferred.records));
             let earlier = stored.earlier.iter().map(|earlier| (earlier.stamp, &earlier.records));
