@@ -19,6 +19,9 @@ use crate::files;
 /// Where the command keeps what is its own, in the folder.
 pub(super) const OWN: &str = ".dacapo";
 
+/// How files end that are not at their place yet.
+const PART: &str = ".part";
+
 /// A campaign's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Document {
@@ -228,10 +231,14 @@ fn part(root: &Path) -> std::io::Result<NamedTempFile> {
                 own.display()
             )));
         }
-        Err(_) => fs::create_dir_all(&own)?,
+        Err(_) => {
+            fs::create_dir_all(&own)?;
+            // What a command that was killed has left is nothing to commit.
+            fs::write(own.join(".gitignore"), format!("*{PART}\n"))?;
+        }
     }
     let mut builder = tempfile::Builder::new();
-    builder.prefix("").suffix(".part");
+    builder.prefix("").suffix(PART);
     if let Some(permissions) = ordinary() {
         builder.permissions(permissions);
     }

@@ -212,7 +212,7 @@ fn what_was_deleted_in_the_account_is_told_and_deleted_only_when_asked() {
     fs::remove_file(ann.path("welcome.yaml")).unwrap();
     ann.writes("mine.yaml", &WELCOME.replace("for: 1 day", "for: [1 day"));
     ann.does("pull", &[])
-        .says(1, &["refused   mine.yaml: it seems to be a campaign, and cannot be read: line 7"]);
+        .says(1, &["refused   mine.yaml: it seems to be a campaign, and cannot be read: line 8"]);
     assert_eq!(ann.files(), ["mine.yaml"]);
     ann.writes(".dacapo/accounts.json", "<<<<<<< ours\n");
     let damaged = ann.does("push", &[]);
@@ -231,6 +231,7 @@ fn what_a_folder_remembers_goes_with_its_files_and_holds_no_key() {
     ann.writes("welcome.yaml", WELCOME);
     ann.does("push", &[]).says(0, &["created"]);
     let memory = ann.has(".dacapo/accounts.json");
+    assert_eq!(ann.has(".dacapo/.gitignore"), "*.part\n", "it is committed, left-overs are not");
     assert!(!memory.contains(&ann.key) && !memory.contains("Hello"), "{memory}");
     let read: Value = serde_json::from_str(&memory).unwrap();
     let seen = &read["accounts"][serve.url()]["welcome"];
@@ -258,4 +259,41 @@ fn what_a_folder_remembers_goes_with_its_files_and_holds_no_key() {
     there.does("push", &[]).says(0, &["created   welcome.yaml\n"]);
     let memory: Value = serde_json::from_str(&there.has(".dacapo/accounts.json")).unwrap();
     assert_eq!(memory["accounts"].as_object().unwrap().len(), 2, "{memory:#}");
+}
+
+#[test]
+fn diff_tells_what_publishing_would_do_to_those_on_their_way() {
+    let serve = Serve::standing(None, "2026-12-01T08:00:00Z");
+    let ann = Person::of(&serve, "ann");
+    ann.writes("welcome.yaml", WELCOME);
+    ann.does("push", &["--publish"]).says(0, &["published welcome.yaml: version 1\n"]);
+    serve.post("/v1/hooks/contact", &json!({ "email": "cem@example.com", "tags": ["Lead"] }));
+    serve.post("/dev/idle", &json!({}));
+    ann.does("diff", &[]).says(0, &["1 same\n"]);
+
+    // Without the wait: who is in it would go nowhere.
+    let wait = "  day: { type: wait, for: 1 day, next: hello }\n";
+    ann.writes("welcome.yaml", &WELCOME.replace("next: day", "next: hello").replace(wait, ""));
+    let waits = "1 at day, which the new version does not have";
+    ann.does("diff", &[]).says(
+        1,
+        &["- element day", "Publishing makes version 2 of version 1.", waits, "They stay"],
+    );
+    let migrates = ["diff", "They migrate: 1 of 1 go elsewhere from now on."];
+    ann.does(migrates[0], &["--in-flight", "migrate"]).says(1, &[waits, migrates[1]]);
+    // Saved it is the same there and here, and still to be published.
+    ann.does("push", &[]).says(0, &["saved     welcome.yaml\n"]);
+    let told = ann.does("diff", &["--format", "json"]);
+    told.says(0, &[]);
+    let (told, publishing) = (told.json(), "publishing");
+    assert_eq!(told["campaigns"][0]["outcome"], "same");
+    assert_eq!(told["campaigns"][0][publishing]["dry_run"], true, "{told:#}");
+    assert_eq!(serve.get("/v1/campaigns")["items"][0]["version"], 1, "nothing is published");
+    // A key that may only look.
+    let made = serve.post("/v1/keys", &json!({ "name": "look", "scopes": ["read"] }));
+    let key = made["key"].as_str().unwrap().to_owned();
+    let look = Person { folder: ann.folder, url: ann.url, key };
+    look.does("diff", &[]).says(0, &["the draft is not published yet", "that needs `write`"]);
+    let refused = look.does("push", &[]);
+    refused.says(0, &["1 same\n"]);
 }

@@ -40,6 +40,49 @@ fn a_pull_that_is_killed_leaves_whole_files() {
     ann.does("diff", &[]).says(0, &["24 same\n"]);
 }
 
+/// In the middle of an answer: the file that is there is the old one, and the one before it is new.
+#[test]
+fn a_pull_that_is_killed_in_an_answer_has_written_nothing_of_it() {
+    let (text, old) =
+        (|id: &str| WELCOME.replace("id: welcome", &format!("id: {id}")), "id: b\nelements: {}\n");
+    let items = ["a", "b"].map(|id| json!({ "id": id, "version": null, "draft": true }));
+    let list = json!({ "items": items, "next_cursor": null }).to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (half, waits) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let read = stream.read(&mut request).unwrap();
+            let request = String::from_utf8_lossy(&request[..read]).into_owned();
+            let tag = "ETag: \"x\"\r\n";
+            if request.starts_with("GET /v1/campaigns/b") {
+                let answer = ok(tag, &text("b"));
+                stream.write_all(&answer.as_bytes()[..answer.len() - 40]).unwrap();
+                half.send(()).unwrap();
+                open.push(stream);
+            } else if request.starts_with("GET /v1/campaigns/a") {
+                stream.write_all(ok(tag, &text("a")).as_bytes()).unwrap();
+            } else {
+                stream.write_all(ok("", &list).as_bytes()).unwrap();
+            }
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let ann = Person { folder, url, key: "a-key-of-somebody".to_owned() };
+    ann.writes("b.yaml", old);
+    let mut child = ann.command("pull", &["--force"]).stdout(Stdio::null()).spawn().unwrap();
+    waits.recv_timeout(Duration::from_secs(30)).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(ann.has("a.yaml"), WELCOME.replace("id: welcome", "id: a"));
+    assert_eq!(ann.has("b.yaml"), old);
+    let remembered = ann.has(".dacapo/accounts.json");
+    assert!(remembered.contains("\"a\"") && !remembered.contains("\"b\""), "{remembered}");
+}
+
 /// A server that answers every call with the same.
 fn answering(answer: impl Fn(&str) -> String + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -88,7 +88,7 @@ impl Way {
 }
 
 /// Whether a line of a contact's history, of this kind, shows that a path was at its element.
-fn is_passing(kind: &str) -> bool {
+pub(crate) fn is_passing(kind: &str) -> bool {
     let not = [
         "used_up",
         "parked",

@@ -121,6 +121,7 @@ impl Embedded {
         let platform = Platform::of(Setup {
             alone: true,
             blocking_work: Arc::new(outside::OwnThreads::default()),
+            blocking_calls: Arc::new(outside::OwnThreads::default()),
             ..Setup::new(account, ports, options.public_url)
         });
         if options.time_zone.is_some() || options.locale.is_some() {

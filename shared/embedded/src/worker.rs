@@ -21,7 +21,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use dacapo_engine::ids::ContactId;
 use dacapo_platform::Instant;
-use dacapo_platform::api::do_unfinished_calls;
+use dacapo_platform::api::{LookBack, do_unfinished_calls};
 use dacapo_platform::dead_letters::DeadLetterKind;
 use dacapo_platform::error::{Error, Retryability, caught};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
@@ -239,9 +239,14 @@ impl Worker {
             self.swept = Some(now);
         }
         if self.finished_calls.is_none_or(|done| now - done >= UNFINISHED_CALLS_EVERY) {
-            if let Err(error) = do_unfinished_calls(&work.platform).await {
-                tracing::warn!(%error, "calls to connections that were not ended are looked for later");
-            }
+            let back = self.finished_calls.map_or(LookBack::All, |_| LookBack::Usual);
+            let platform = work.platform.clone();
+            // One that takes long delays nothing else.
+            self.outward.spawn(async move {
+                if let Err(error) = do_unfinished_calls(&platform, back).await {
+                    tracing::warn!(%error, "received calls that were not ended are looked for later");
+                }
+            });
             self.finished_calls = Some(now);
         }
         while self.outward.try_join_next().is_some() {}

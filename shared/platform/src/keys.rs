@@ -1,4 +1,5 @@
-//! The keys of all stored items. No other code writes keys; those of connections are in `received`.
+//! The keys of all stored items. No other code writes keys; those of connections are in `received`,
+//! those of test mails in `test_mails`.
 //!
 //! | item | PK | SK |
 //! |---|---|---|

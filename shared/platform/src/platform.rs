@@ -57,6 +57,8 @@ pub struct Setup {
     pub alone: bool,
     /// Where busy work is done.
     pub blocking_work: Arc<dyn BlockingWork>,
+    /// Where busy work of API calls is done: mail and webhooks do not wait for it.
+    pub blocking_calls: Arc<dyn BlockingWork>,
     /// How dead letters are read.
     pub reading: Reading,
 }
@@ -71,6 +73,7 @@ impl Setup {
             defaults: Defaults::default(),
             alone: false,
             blocking_work: Arc::new(Inline),
+            blocking_calls: Arc::new(Inline),
             reading: Reading::default(),
         }
     }
@@ -454,7 +457,7 @@ impl Platform {
             dead_letters: Arc::clone(&base.dead_letters),
             redriving: Arc::clone(&base.redriving),
             mail: Arc::clone(&base.mail),
-            blocking: Arc::clone(&base.blocking),
+            blocking: Arc::new(Blocking { work: Arc::clone(&base.setup.blocking_calls) }),
             test_mails,
             catalog: deciding.catalog,
             contacts: deciding.contacts,

@@ -4,12 +4,13 @@ use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Edge, Element};
 use dacapo_engine::ids::Tag;
 
+use super::expected::{self, run};
 use super::facts::{All, Facts, Use};
 use super::story::Story;
 use super::words::listed;
-use super::{At, Found, Lint, Said, path_of};
+use super::{At, Found, Lint};
 use crate::finding::Severity;
-use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedMessage};
+use crate::scenario::{Expectation, ExpectedMessage};
 
 pub(super) static TAG_PING_PONG: Lint = Lint {
     code: "D502",
@@ -106,42 +107,22 @@ fn tag_ping_pong(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
         if first != Some((facts.nth, hop.event.element)) {
             continue;
         }
-        let id = facts.id(hop.event.element);
+        let at = hop.event.element;
         let names = circle.iter().map(|hop| all.campaigns[hop.event.campaign].document.id.as_str());
-        let names = listed(names);
+        let message = format!(
+            "{} set each other off without end: each assigns the tag upon which the next one begins a \
+             new run, beginning with `{tag}`",
+            listed(names)
+        );
+        let remedy = "put a wait into one of them, or let a person assign one of the tags";
         let mut story = Story::new(facts);
-        let proof = match facts.element(hop.event.element) {
-            Element::Event(event) => story.fire(&event.on).map(|()| {
-                let expect = Expectation {
-                    enrollments: vec![ExpectedEnrollment {
-                        about: story.about(),
-                        campaign: Some(facts.document.id.clone()),
-                        run: Some(10),
-                        ..ExpectedEnrollment::default()
-                    }],
-                    ..Expectation::default()
-                };
-                story.shows(
-                    "One tag was assigned, and within a second it was her tenth run.",
-                    expect,
-                )
-            }),
+        let fired = match facts.element(at) {
+            Element::Event(event) => story.fire(&event.on),
             _ => None,
         };
-        found.add(
-            &At::Value(&path_of(facts.document, hop.event.element).key("on")),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "{names} set each other off without end: each assigns the tag upon which the \
-                     next one begins a new run, beginning with `{tag}`"
-                ),
-                remedy: "put a wait into one of them, or let a person assign one of the tags"
-                    .to_owned(),
-                edit: None,
-                proof,
-            },
-        );
+        found.add(At::Value(at, "on"), message, remedy).proof = fired.map(|()| {
+            story.shows("One tag was assigned, and within a second it was her tenth run.", run(10))
+        });
     }
 }
 
@@ -222,23 +203,21 @@ emails:
 };
 
 fn sent_by_two_campaigns(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
-    for entry in (0..facts.len()).filter(|at| facts.is_entry(*at)) {
+    for entry in facts.entries() {
         let Some(message) = sends_at_once(facts, entry) else { continue };
-        let earlier = all.campaigns.iter().filter(|other| other.nth < facts.nth);
-        let same = earlier.filter(|other| other.kind() == facts.kind()).find_map(|other| {
-            let mut entries = (0..other.len()).filter(|at| other.is_entry(*at));
-            let entry = entries.find(|at| is_same(facts.element(entry), other.element(*at)))?;
+        let others = all.campaigns.iter().filter(|other| all.tells(facts, other));
+        let same = others.filter(|other| other.kind() == facts.kind()).find_map(|other| {
+            let entry =
+                other.entries().find(|at| is_same(facts.element(entry), other.element(*at)))?;
             Some((other, sends_at_once(other, entry)?))
         });
         let Some((other, theirs)) = same else { continue };
-        let id = facts.id(entry);
         let mut story = Story::new(facts);
-        let proof = story.go(&vec![(entry, "")]).map(|()| {
+        let proof = story.enter(entry).map(|()| {
             let sent = |facts: &Facts<'_>, at: usize| ExpectedMessage {
                 campaign: Some(facts.document.id.clone()),
-                element: Some(facts.id(at).clone()),
                 times: Some(1),
-                ..ExpectedMessage::default()
+                ..expected::message(facts.id(at))
             };
             let expect = Expectation {
                 sent: vec![sent(other, theirs), sent(facts, message)],
@@ -247,22 +226,16 @@ fn sent_by_two_campaigns(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>
             let end = story.now() + TimeDelta::minutes(1);
             story.shows_until(end, "Two messages were sent in the same minute.", expect)
         });
-        found.add(
-            &At::Key(&path_of(facts.document, entry)),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "`{id}` begins with the same as the campaign `{}`, and both send at once: `{}` and \
-                     `{}` arrive together",
-                    other.document.id,
-                    other.id(theirs),
-                    facts.id(message),
-                ),
-                remedy: "let one of them wait, or make one campaign of them".to_owned(),
-                edit: None,
-                proof,
-            },
+        let said = format!(
+            "`{}` begins with the same as the campaign `{}`, and both send at once: `{}` and `{}` \
+             arrive together",
+            facts.id(entry),
+            other.document.id,
+            other.id(theirs),
+            facts.id(message),
         );
+        let remedy = "let one of them wait, or make one campaign of them";
+        found.add(At::Element(entry), said, remedy).proof = proof;
     }
 }
 

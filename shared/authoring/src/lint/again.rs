@@ -5,13 +5,14 @@ use dacapo_engine::campaign::format::{Element, EventElement, Goal, Unmet};
 use dacapo_engine::condition::{Condition, Reads};
 use dacapo_engine::ids::Tag;
 
+use super::expected::{run, stands, status};
 use super::facts::{All, Facts};
 use super::reasoning::{Atom, necessary};
 use super::story::{Change, Story};
 use super::words::listed;
-use super::{At, Found, Lint, Said, path_of};
-use crate::finding::Severity;
-use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedStatus};
+use super::{At, Found, Lint};
+use crate::finding::{Proof, Severity};
+use crate::scenario::{ExpectedEnrollment, ExpectedStatus};
 
 pub(super) static RESET_NOBODY_LEADS_TO: Lint = Lint {
     code: "D101",
@@ -70,36 +71,18 @@ fn reset_nobody_leads_to(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) 
         if before.is_empty() || before.iter().any(is_reason) {
             continue;
         }
-        let id = facts.id(reset);
         let mut story = Story::new(facts);
         let proof = story.to(reset).map(|_| {
-            let expect = Expectation {
-                enrollments: vec![ExpectedEnrollment {
-                    about: story.about(),
-                    run: Some(2),
-                    ..ExpectedEnrollment::default()
-                }],
-                ..Expectation::default()
-            };
             let end = story.now() + TimeDelta::minutes(1);
-            story.shows_until(end, "She has done nothing and is in her second run.", expect)
+            story.shows_until(end, "She has done nothing and is in her second run.", run(2))
         });
-        found.add(
-            &At::Key(&path_of(facts.document, reset)),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "no event leads to the reset `{id}`: every contact comes to it by the passing \
-                     of time and begins anew"
-                ),
-                remedy:
-                    "lead to it from an event, such as `on: { tag_added: Not reached }`, or end \
-                         the path here"
-                        .to_owned(),
-                edit: None,
-                proof,
-            },
+        let message = format!(
+            "no event leads to the reset `{}`: every contact comes to it by the passing of time and \
+             begins anew",
+            facts.id(reset)
         );
+        let remedy = "lead to it from an event, such as `on: { tag_added: Not reached }`, or end the path here";
+        found.add(At::Element(reset), message, remedy).proof = proof;
     }
 }
 
@@ -157,18 +140,11 @@ fn restart_no_change_can_follow(facts: &Facts<'_>, all: &All<'_>, found: &mut Fo
         let id = facts.id(at);
         let mut story = Story::new(facts);
         let proof = story.to(at).and_then(|_| {
-            story.pass_span(facts.document.settings.restart_delay());
+            story.restart_delay();
             story.later(TimeDelta::days(1));
             story.change(Change::tag(Tag::new("Anything else").ok()?));
-            let expect = Expectation {
-                enrollments: vec![ExpectedEnrollment {
-                    about: story.about(),
-                    status: Some(ExpectedStatus::AwaitingRestart),
-                    ..ExpectedEnrollment::default()
-                }],
-                ..Expectation::default()
-            };
-            Some(story.shows("A day later something changes, and she still waits.", expect))
+            let waits = status(ExpectedStatus::AwaitingRestart);
+            Some(story.shows("A day later something changes, and she still waits.", waits))
         });
         let (message, remedy) = match barred.filter(|_| has_start) {
             None => (
@@ -188,10 +164,7 @@ fn restart_no_change_can_follow(facts: &Facts<'_>, all: &All<'_>, found: &mut Fo
                 format!("assign another tag, or withdraw `{tag}` somewhere"),
             ),
         };
-        found.add(
-            &At::Key(&path_of(facts.document, at)),
-            Said { element: Some(id.to_string()), message, remedy, edit: None, proof },
-        );
+        found.add(At::Element(at), message, remedy).proof = proof;
     }
 }
 
@@ -246,31 +219,23 @@ fn restart_start_still_holds(facts: &Facts<'_>, all: &All<'_>, found: &mut Found
                 continue;
             }
             let id = facts.id(at);
-            let proof = starts_again(facts, entry, at);
-            found.add(
-                &At::Key(&path_of(facts.document, at)),
-                Said {
-                    element: Some(id.to_string()),
-                    message: format!(
-                        "at the restart `{id}` the start `{}` still holds ({}): any later change of \
-                         a tag or a field starts again, and again",
-                        facts.id(entry),
-                        start.when,
-                    ),
-                    remedy: match reads.tags.first() {
-                        Some(tag) => format!(
-                            "withdraw `{tag}` before the restart: \
-                             `{{ type: tag, remove: [{tag}], next: {id} }}`"
-                        ),
-                        None => format!(
-                            "change {} before the restart",
-                            listed(reads.fields.iter().map(|key| key.as_str()))
-                        ),
-                    },
-                    edit: None,
-                    proof,
-                },
+            let message = format!(
+                "at the restart `{id}` the start `{}` still holds ({}): any later change of a tag or \
+                 a field starts again, and again",
+                facts.id(entry),
+                start.when,
             );
+            let remedy = match reads.tags.first() {
+                Some(tag) => format!(
+                    "withdraw `{tag}` before the restart: \
+                     `{{ type: tag, remove: [{tag}], next: {id} }}`"
+                ),
+                None => format!(
+                    "change {} before the restart",
+                    listed(reads.fields.iter().map(|key| key.as_str()))
+                ),
+            };
+            found.add(At::Element(at), message, remedy).proof = starts_again(facts, entry, at);
         }
     }
 }
@@ -309,31 +274,24 @@ fn is_touched(facts: &Facts<'_>, all: &All<'_>, reads: &Reads, entry: usize, at:
 }
 
 /// Something else changes after the restart: the next run begins.
-fn starts_again(facts: &Facts<'_>, entry: usize, at: usize) -> Option<crate::finding::Proof> {
+fn starts_again(facts: &Facts<'_>, entry: usize, at: usize) -> Option<Proof> {
     let way = facts.way(entry, at, |it| !facts.begins_next_run(it))?;
     let mut story = Story::new(facts);
     story.go(&way)?;
-    story.pass_span(facts.document.settings.restart_delay());
+    story.restart_delay();
     story.later(TimeDelta::hours(1));
     story.change(Change::tag(Tag::new("Something else").ok()?));
     let rests = way.iter().any(|(it, _)| facts.is_rest(*it));
     let (status, run) =
         if rests { (ExpectedStatus::Active, 2) } else { (ExpectedStatus::AwaitingRestart, 3) };
-    let expect = Expectation {
-        enrollments: vec![ExpectedEnrollment {
-            about: story.about(),
-            status: Some(status),
-            run: Some(run),
-            ..ExpectedEnrollment::default()
-        }],
-        ..Expectation::default()
-    };
+    let expect = stands(ExpectedEnrollment {
+        status: Some(status),
+        run: Some(run),
+        ..ExpectedEnrollment::default()
+    });
     let end = story.now() + TimeDelta::seconds(30);
-    Some(story.shows_until(
-        end,
-        "Another tag is assigned, and she goes through it once more.",
-        expect,
-    ))
+    let shows = "Another tag is assigned, and she goes through it once more.";
+    Some(story.shows_until(end, shows, expect))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use dacapo_engine::campaign::nearest;
 use dacapo_engine::campaign::reader::KeyPath;
 
-use super::{Given, LINTS, named};
+use super::{Given, LINTS, named, told};
 use crate::finding::{Finding, Severity};
 
 /// The code and the name of the finding about an `allow`. It is no lint: it cannot be allowed.
@@ -38,19 +38,7 @@ pub(super) fn apply(given: &Given<'_>, mut findings: Vec<Finding>) -> Vec<Findin
                 "remove this line from `allow`".to_owned(),
             ),
         };
-        odd.push(Finding {
-            severity: Severity::Warning,
-            code: CODE,
-            name: Some(NAME),
-            element: None,
-            path: path.to_string(),
-            line: Some(place.line),
-            column: Some(place.column),
-            message,
-            remedy,
-            edit: None,
-            proof: None,
-        });
+        odd.push(told((Severity::Warning, CODE, NAME), &path, place, message, remedy));
     }
     findings.extend(odd);
     findings

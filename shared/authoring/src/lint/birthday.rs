@@ -1,15 +1,15 @@
 //! D303: dates that come again every year.
 
 use chrono::TimeDelta;
-use dacapo_engine::campaign::format::{Element, Repeat};
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::FieldKey;
 
+use super::expected::{message, not_sent};
 use super::facts::{All, Facts};
 use super::story::Story;
-use super::{At, Found, Lint, Said, path_of};
-use crate::finding::{Edit, Severity};
-use crate::scenario::{Expectation, ExpectedMessage};
+use super::words::beside;
+use super::{At, Found, Lint, path_of};
+use crate::finding::Severity;
 
 pub(super) static PLAIN_TIMER_ON_A_BIRTHDAY: Lint = Lint {
     code: "D303",
@@ -54,42 +54,21 @@ fn plain_timer_on_a_birthday(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'
         if timer.repeat.is_some() {
             continue;
         }
-        let id = facts.id(at);
-        let path = path_of(facts.document, at);
-        let place = facts.given.source.places.of_key(&path.key("field"));
         let mut story = Story::new(facts);
-        let proof = story.born(at);
-        let message = timer.next.as_ref().and_then(|next| facts.place(next));
-        let proof = proof.zip(message).and_then(|((), message)| {
-            let Element::Email(_) = facts.element(message) else { return None };
-            let expect = Expectation {
-                not_sent: vec![ExpectedMessage {
-                    element: Some(facts.id(message).clone()),
-                    ..ExpectedMessage::default()
-                }],
-                ..Expectation::default()
-            };
+        let proof = story.born(at).zip(facts.mail_behind(at)).map(|((), mail)| {
             let end = story.now() + TimeDelta::days(380);
-            Some(story.shows_until(end, "A year has passed, and no wishes were sent.", expect))
+            let expect = not_sent(message(facts.id(mail)));
+            story.shows_until(end, "A year has passed, and no wishes were sent.", expect)
         });
-        found.add(
-            &At::Value(&path.key("field")),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "`{field}` lies decades ago, so `{id}` has passed for everybody and never fires"
-                ),
-                remedy: "add `repeat: yearly`".to_owned(),
-                edit: Some(Edit {
-                    label: "repeat it every year".to_owned(),
-                    safe: false,
-                    from: place,
-                    to: place,
-                    text: beside(facts, place, &format!("repeat: {}", word(Repeat::Yearly))),
-                }),
-                proof,
-            },
+        let said = format!(
+            "`{field}` lies decades ago, so `{}` has passed for everybody and never fires",
+            facts.id(at)
         );
+        let path = path_of(facts.document, at).key("field");
+        let (text, place) = (found.given.text, found.given.source.places.of_key(&path));
+        let finding = found.add(At::Value(at, "field"), said, "add `repeat: yearly`");
+        finding.edit = Some(beside(text, place, "repeat it every year", "repeat: yearly"));
+        finding.proof = proof;
     }
 }
 
@@ -98,25 +77,6 @@ pub(super) fn holds_a_birthday(facts: &Facts<'_>, field: &FieldKey) -> bool {
     let label = facts.document.fields.get(field).and_then(|it| it.label.as_deref());
     facts.field_type(field) == Some(FieldType::Date)
         && [Some(field.as_str()), label].into_iter().flatten().any(is_birthday)
-}
-
-fn word(repeat: Repeat) -> &'static str {
-    match repeat {
-        Repeat::Yearly => "yearly",
-    }
-}
-
-/// A key and its value, as it is written before the key at this place.
-fn beside(
-    facts: &Facts<'_>,
-    place: dacapo_engine::campaign::reader::Place,
-    written: &str,
-) -> String {
-    let line = usize::try_from(place.line).unwrap_or(1).saturating_sub(1);
-    let column = usize::try_from(place.column).unwrap_or(1).saturating_sub(1);
-    let line = facts.given.text.lines().nth(line).unwrap_or_default();
-    let before: String = line.chars().take(column).collect();
-    if before.trim().is_empty() { format!("{written}\n{before}") } else { format!("{written}, ") }
 }
 
 fn is_birthday(name: &str) -> bool {

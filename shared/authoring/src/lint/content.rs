@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use dacapo_engine::campaign::format::Element;
-use dacapo_engine::campaign::reader::KeyPath;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::FieldKey;
 use dacapo_engine::language::Language;
@@ -11,18 +10,21 @@ use dacapo_engine::template::{Escape, MergeValue, MergeValues, RenderError, plac
 use dacapo_engine::time::Zone;
 use serde_json::Value;
 
-use super::facts::{All, Facts};
+use super::expected::{message, not_sent, sent};
+use super::facts::{All, Facts, Way};
+use super::lacking::{Field, way_without};
 use super::story::Story;
-use super::{At, Found, Lint, Said};
-use crate::finding::{Edit, Severity};
-use crate::scenario::{Expectation, ExpectedMessage};
+use super::words::line_and_column;
+use super::{At, Found, Lint, path_of_email};
+use crate::finding::{Edit, Proof, Severity};
+use crate::scenario::ExpectedMessage;
 
 pub(super) static PLACEHOLDER_CAN_BE_EMPTY: Lint = Lint {
     code: "D403",
     name: "placeholder-can-be-empty",
     severity: Severity::Warning,
-    what: "A placeholder in an e-mail that is shown without a default, where the campaign never asks \
-           whether the field has a value.",
+    what: "A placeholder in an e-mail that is shown without a default, where nothing on the way to \
+           the e-mail makes sure that the field has a value.",
     why: "A half-empty mail never leaves: the message fails, with the reason in the history (R33), and \
           the contact hears nothing.",
     example: r#"
@@ -43,22 +45,27 @@ elements:
 emails:
   hello: { subject: Hello, text: "Dear {{ contact.last_name | default('friend') }}, nice to meet you." }
 "#,
-    limits: "A field that a condition, an event, a date timer or a `set_field` of the campaign names is \
-             taken to be there. So is `contact.email`.",
+    limits: "A field that the campaign names somewhere is judged way by way: it is found only if \
+             there is a way without a start, a branch, a goal, an event, a date timer or a `set_field` \
+             that makes sure of it, and if a scenario can go it. Taken to be there are \
+             `contact.email`, a date that a timer behind the e-mail follows, since it is posted with \
+             the booking, and what lies behind a tag that a campaign assigns, since it may stand for \
+             what was asked before.",
     check: placeholder_can_be_empty,
 };
 
-fn placeholder_can_be_empty(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
-    let mut named: BTreeSet<(bool, FieldKey)> = BTreeSet::new();
+fn placeholder_can_be_empty(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+    let mut named: BTreeSet<Field> = BTreeSet::new();
     for at in 0..facts.len() {
         let reads = facts.reads(at);
         let own = facts.document.per.is_none();
-        named.extend(reads.fields.into_iter().map(|key| (own, key)));
-        named.extend(reads.person.fields.into_iter().map(|key| (true, key)));
-        named.extend(facts.sets(at).into_iter().map(|(key, kind)| (kind.is_none(), key.clone())));
+        let field = |of_person: bool| move |key| Field { of_person, key };
+        named.extend(reads.fields.into_iter().map(field(own)));
+        named.extend(reads.person.fields.into_iter().map(field(true)));
+        let sets = facts.sets(at).into_iter();
+        named.extend(sets.map(|(key, kind)| field(kind.is_none())(key.clone())));
     }
     for (key, email) in &facts.document.emails {
-        let path = KeyPath::root().key("emails").key(key);
         let texts = [
             ("subject", Some(&email.subject), Escape::Text),
             ("text", email.text.as_ref(), Escape::Text),
@@ -69,40 +76,56 @@ fn placeholder_can_be_empty(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_
             let Some(text) = text.filter(|text| text.contains("{{")) else { continue };
             let Ok(read) = placeholders(text) else { continue };
             for placeholder in &read {
-                let Some((of_person, field)) = field_of(facts, placeholder) else { continue };
-                let is_there =
-                    field.as_str() == "email" || named.contains(&(of_person, field.clone()));
+                let Some(field) = field_of(facts, placeholder) else { continue };
+                let is_there = field.key.as_str() == "email" || told.contains(placeholder);
                 if is_there || !fails_without(facts, text, escape, &read, placeholder) {
                     continue;
                 }
-                if !told.insert(placeholder.clone()) {
-                    continue;
-                }
+                let mut senders = senders(facts, key).into_iter();
+                let (way, proof) = if named.contains(&field) {
+                    let lacking = senders.find_map(|at| {
+                        let way = way_without(facts, all, at, &field)?;
+                        let proof = without(facts, Some(&way), at, &field)?;
+                        Some((way, proof))
+                    });
+                    let Some((way, proof)) = lacking else { continue };
+                    (Some(way), Some(proof))
+                } else {
+                    (None, senders.next().and_then(|at| without(facts, None, at, &field)))
+                };
+                let comes = way.as_ref().map(|way| format!(" and comes {}", by(facts, way)));
+                let asks =
+                    if way.is_some() { "on this way asks for it" } else { "asks for it before" };
+                told.insert(placeholder.clone());
                 let byte = text.find(placeholder.as_str()).unwrap_or_default();
-                let proof = without(facts, key, &field, of_person);
-                found.add(
-                    &At::Byte(&path.key(part), text, byte),
-                    Said {
-                        element: Some(key.clone()),
-                        message: format!(
-                            "who has no `{field}` is not sent `{key}` at all: `{placeholder}` is shown \
-                             without a default, and nothing asks for it before"
-                        ),
-                        remedy: format!(
-                            "write `{{{{ {placeholder} | default(\"…\") }}}}`, or ask in a condition \
-                             whether it is set"
-                        ),
-                        edit: None,
-                        proof,
-                    },
+                let message = format!(
+                    "who has no `{}`{} is not sent `{key}` at all: `{placeholder}` is shown without a \
+                     default, and nothing {asks}",
+                    field.key,
+                    comes.unwrap_or_default(),
                 );
+                let remedy = format!(
+                    "write `{{{{ {placeholder} | default(\"…\") }}}}`, or ask in a condition whether \
+                     it is set"
+                );
+                found.add(At::Byte(key, part, text, byte), message, remedy).proof = proof;
             }
         }
     }
 }
 
-/// The field that a placeholder shows, and whether it is the contact's.
-fn field_of(facts: &Facts<'_>, placeholder: &str) -> Option<(bool, FieldKey)> {
+/// A way in words: where it begins, and which edges of a choice it takes.
+fn by(facts: &Facts<'_>, way: &Way) -> String {
+    let (first, _) = way.first().copied().unwrap_or_default();
+    let chosen = way.iter().filter(|(_, edge)| !matches!(*edge, "next" | ""));
+    let chosen: Vec<String> =
+        chosen.map(|(at, edge)| format!("`{edge}` of `{}`", facts.id(*at))).collect();
+    let from = format!("from `{}`", facts.id(first));
+    if chosen.is_empty() { from } else { format!("{from} by {}", chosen.join(", then ")) }
+}
+
+/// The field that a placeholder shows.
+fn field_of(facts: &Facts<'_>, placeholder: &str) -> Option<Field> {
     let (root, key) = placeholder.split_once('.')?;
     let is_of_contact = match &facts.document.per {
         None if root == "contact" || root == "fields" => true,
@@ -113,10 +136,8 @@ fn field_of(facts: &Facts<'_>, placeholder: &str) -> Option<(bool, FieldKey)> {
     if ["id", "consent", "tags", "key"].contains(&key) {
         return None;
     }
-    let field = FieldKey::new(key).ok()?;
-    let kind =
-        if is_of_contact { facts.contact_field_type(&field) } else { facts.field_type(&field) };
-    kind.map(|_| (is_of_contact, field))
+    let key = FieldKey::new(key).ok()?;
+    facts.type_of(is_of_contact, &key).map(|_| Field { of_person: is_of_contact, key })
 }
 
 /// Whether rendering fails if only this one has no value.
@@ -133,14 +154,7 @@ fn fails_without(
             None if name.ends_with("tags") => MergeValue::List(vec!["Lead".to_owned()]),
             None if name == "campaign.run" => MergeValue::Number(1.0),
             None => MergeValue::Text("some".to_owned()),
-            Some((of_person, field)) => {
-                let kind = if of_person {
-                    facts.contact_field_type(&field)?
-                } else {
-                    facts.field_type(&field)?
-                };
-                sample(kind)?
-            }
+            Some(Field { of_person, key }) => sample(facts.type_of(of_person, &key)?)?,
         };
         Some((name.clone(), value))
     });
@@ -175,32 +189,22 @@ pub(super) fn senders(facts: &Facts<'_>, key: &str) -> Vec<usize> {
     sends.map(|(at, _)| at).collect()
 }
 
-/// Somebody without the value comes to the e-mail.
-fn without(
-    facts: &Facts<'_>,
-    key: &str,
-    field: &FieldKey,
-    of_person: bool,
-) -> Option<crate::finding::Proof> {
-    let at = *senders(facts, key).first()?;
+/// Somebody without the value comes to the e-mail, by this way or the shortest.
+fn without(facts: &Facts<'_>, way: Option<&Way>, at: usize, field: &Field) -> Option<Proof> {
     let mut story = Story::new(facts);
-    story.to(at)?;
-    if !story.lacks(field, of_person) {
+    match way {
+        Some(way) => story.go(way)?,
+        None => story.to(at).map(|_| ())?,
+    }
+    if !story.lacks(&field.key, field.of_person) {
         return None;
     }
-    let expect = Expectation {
-        not_sent: vec![ExpectedMessage {
-            element: Some(facts.id(at).clone()),
-            ..ExpectedMessage::default()
-        }],
-        ..Expectation::default()
-    };
-    let shows = format!("She has no `{field}`, and `{}` was not sent.", facts.id(at));
-    let mut proof = story.shows(shows, expect);
+    let shows = format!("She has no `{}`, and `{}` was not sent.", field.key, facts.id(at));
+    let mut proof = story.shows(shows, not_sent(message(facts.id(at))));
     if let Some(contact) = &mut proof.scenario.contact
-        && of_person
+        && field.of_person
     {
-        contact.0.remove(field.as_str());
+        contact.0.remove(field.key.as_str());
     }
     Some(proof)
 }
@@ -241,7 +245,6 @@ emails:
 
 fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (key, email) in &facts.document.emails {
-        let path = KeyPath::root().key("emails").key(key);
         for (part, text) in [("text", &email.text), ("html", &email.html)] {
             let Some(text) = text else { continue };
             for (begins, inside) in in_queries(text) {
@@ -250,46 +253,34 @@ fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>)
                     .chars()
                     .take_while(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'))
                     .collect();
-                let Some((of_person, field)) = field_of(facts, &name) else { continue };
-                let kind = if of_person {
-                    facts.contact_field_type(&field)
-                } else {
-                    facts.field_type(&field)
-                };
-                let is_text = kind == Some(FieldType::Text);
+                let Some(field) = field_of(facts, &name) else { continue };
+                let is_text = facts.type_of(field.of_person, &field.key) == Some(FieldType::Text);
                 if !is_text || inside.contains("urlencode") || inside.contains(['~', '+']) {
                     continue;
                 }
-                let path = path.key(part);
                 let end = begins + inside.trim_end().len();
-                let (line, column) = super::words::line_and_column(text, end);
-                let place = facts.given.source.places.in_text(&path, line, column);
+                let (line, column) = line_and_column(text, end);
+                let path = path_of_email(key).key(part);
+                let place = found.given.source.places.in_text(&path, line, column);
                 // In double quotes an escape would move the place.
                 let place = place.filter(|place| {
-                    let before = crate::fix::offset(facts.given.text, *place);
-                    before.is_some_and(|at| facts.given.text[..at].ends_with(inside.trim_end()))
+                    let before = crate::fix::offset(found.given.text, *place);
+                    before.is_some_and(|at| found.given.text[..at].ends_with(inside.trim_end()))
                 });
-                let edit = place.map(|place| Edit {
+                let message = format!(
+                    "`{name}` is put into the query of a link as it is: a space, a `+` or an `&` \
+                     in it breaks the link"
+                );
+                let remedy = format!("write `{{{{ {} | urlencode }}}}`", inside.trim());
+                let finding = found.add(At::Byte(key, part, text, begins), message, remedy);
+                finding.edit = place.map(|place| Edit {
                     label: format!("encode `{name}`"),
                     safe: true,
                     from: place,
                     to: place,
                     text: " | urlencode".to_owned(),
                 });
-                let proof = torn(facts, key, part, &field, of_person, &text[..begins]);
-                found.add(
-                    &At::Byte(&path, text, begins),
-                    Said {
-                        element: Some(key.clone()),
-                        message: format!(
-                            "`{name}` is put into the query of a link as it is: a space, a `+` or an `&` \
-                             in it breaks the link"
-                        ),
-                        remedy: format!("write `{{{{ {} | urlencode }}}}`", inside.trim()),
-                        edit,
-                        proof,
-                    },
-                );
+                finding.proof = torn(facts, key, part, &field, &text[..begins]);
             }
         }
     }
@@ -328,18 +319,11 @@ fn in_queries(text: &str) -> Vec<(usize, &str)> {
 }
 
 /// A value with a space and an `&`, or an address with a `+`, stands in the link as it is.
-fn torn(
-    facts: &Facts<'_>,
-    key: &str,
-    part: &str,
-    field: &FieldKey,
-    of_person: bool,
-    before: &str,
-) -> Option<crate::finding::Proof> {
+fn torn(facts: &Facts<'_>, key: &str, part: &str, field: &Field, before: &str) -> Option<Proof> {
     let at = *senders(facts, key).first()?;
     let mut story = Story::new(facts);
     story.to(at)?;
-    let is_address = of_person && field.as_str() == "email";
+    let is_address = field.of_person && field.key.as_str() == "email";
     let (value, what) = if is_address {
         ("ann+news@example.com", "a `+` in a query is read as a space")
     } else {
@@ -347,18 +331,10 @@ fn torn(
     };
     let last = before.rsplit([' ', '\n', '"', '}']).next()?.strip_suffix("{{")?;
     let text = (part == "text").then(|| format!("{last}{value}"));
-    let expect = Expectation {
-        sent: vec![ExpectedMessage {
-            element: Some(facts.id(at).clone()),
-            text,
-            ..ExpectedMessage::default()
-        }],
-        ..Expectation::default()
-    };
-    let shows = format!("Her `{field}` is `{value}`, and {what}.");
-    let mut proof = story.shows(shows, expect);
-    let contact = proof.scenario.contact.as_mut().filter(|_| of_person)?;
-    contact.0.insert(field.to_string(), Value::from(value));
+    let shows = format!("Her `{}` is `{value}`, and {what}.", field.key);
+    let mut proof = story.shows(shows, sent(ExpectedMessage { text, ..message(facts.id(at)) }));
+    let contact = proof.scenario.contact.as_mut().filter(|_| field.of_person)?;
+    contact.0.insert(field.key.to_string(), Value::from(value));
     Some(proof)
 }
 
@@ -390,6 +366,76 @@ mod tests {
         let asked =
             mail("{{ contact.coupon }}").replace("{ tag: A }", "{ field: coupon, is: set }");
         silent("D403", &asked);
+    }
+
+    /// Two entries, a branch on the field, and what stands behind it.
+    fn asked(when: &str, rest: &str) -> String {
+        format!(
+            "id: a\nsender: {{ address: a@b.example }}\nfields: {{ coupon: {{ type: text }} }}\n\
+             elements:\n  s: {{ type: start, when: {when}, next: c }}\n  \
+             c: {{ type: condition, when: {{ field: coupon, is: set }}, then: m, else: o }}\n  \
+             m: {{ type: email, email: m }}\n{rest}\
+             emails:\n  m: {{ subject: S, text: '{{{{ contact.coupon }}}}' }}\n  \
+             n: {{ subject: S, text: '{{{{ contact.coupon | default(1) }}}}' }}\n"
+        )
+    }
+
+    #[test]
+    fn r33_d403_is_judged_on_the_way_to_the_e_mail() {
+        let tag = "{ tag: A }";
+        // Behind `then` it is there; behind `else`, and from an entry that does not ask, it is not.
+        silent("D403", &asked(tag, "  o: { type: email, email: n }\n"));
+        trips("D403", &asked(tag, "  o: { type: email, email: m }\n"), &["m"]);
+        trips(
+            "D403",
+            &asked(tag, "  o: { type: end }\n  e: { type: event, on: { custom: e }, next: m }\n"),
+            &["m"],
+        );
+        let set = "{ field: coupon, is: set }";
+        silent("D403", &asked(set, "  o: { type: email, email: m }\n"));
+        // What was written is there, until it is cleared.
+        let write = |value: &str| {
+            format!("  o: {{ type: set_field, fields: {{ coupon: {value} }}, next: m }}\n")
+        };
+        silent("D403", &asked(tag, &write("X")));
+        trips("D403", &asked(tag, &write("null")), &["m"]);
+        trips(
+            "D403",
+            &asked(set, "  o: { type: end }\n").replace("then: m, else", "then: w, else").replace(
+                "  o:",
+                "  w: { type: set_field, fields: { coupon: null }, next: m }\n  o:",
+            ),
+            &["m"],
+        );
+        // A goal at which paths wait, and an event on the field, make sure of it.
+        let goal = |unmet: &str| {
+            format!(
+                "  o: {{ type: goal, when: {{ field: coupon, contains: X }}, unmet: {unmet}, next: m }}\n"
+            )
+        };
+        silent("D403", &asked(tag, &goal("wait")));
+        trips("D403", &asked(tag, &goal("continue")), &["m"]);
+        silent(
+            "D403",
+            &asked(
+                tag,
+                "  o: { type: end }\n  e: { type: event, on: { field_changed: coupon }, next: m }\n",
+            ),
+        );
+    }
+
+    #[test]
+    fn r33_d403_a_tag_that_the_campaign_assigns_may_stand_for_what_was_asked() {
+        let campaign = |add: &str| {
+            asked(
+                "{ tag: A }",
+                &format!(
+                    "  o: {{ type: condition, when: {{ tag: Known }}, then: m, else: t }}\n  t: {{ type: tag, add: [{add}] }}\n"
+                ),
+            )
+        };
+        trips("D403", &campaign("Other"), &["m"]);
+        silent("D403", &campaign("Known"));
     }
 
     #[test]

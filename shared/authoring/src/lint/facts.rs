@@ -12,11 +12,10 @@ use dacapo_engine::field::{FieldType, built_in};
 use dacapo_engine::ids::{ElementId, FieldKey, ObjectType, Tag};
 use dacapo_engine::template;
 
-use super::Given;
-
 /// All campaigns that are given together.
 pub(super) struct All<'a> {
     pub(super) campaigns: Vec<Facts<'a>>,
+    looked_at: usize,
     tags_removed: BTreeMap<Whose<Tag>, Vec<Use>>,
     tags_added: BTreeMap<Whose<Tag>, Vec<Use>>,
     tags_read: BTreeMap<Whose<Tag>, Vec<Use>>,
@@ -34,11 +33,13 @@ pub(super) struct Use {
 }
 
 impl<'a> All<'a> {
-    pub(super) fn of(given: &[Given<'a>]) -> Self {
+    /// Of these documents the first are looked at; the others are only known.
+    pub(super) fn of(looked_at: usize, documents: impl Iterator<Item = &'a Document>) -> Self {
         let campaigns: Vec<Facts<'a>> =
-            given.iter().enumerate().map(|(nth, given)| Facts::of(nth, *given)).collect();
+            documents.enumerate().map(|(nth, document)| Facts::of(nth, document)).collect();
         let mut all = Self {
             campaigns: Vec::new(),
+            looked_at,
             tags_removed: BTreeMap::new(),
             tags_added: BTreeMap::new(),
             tags_read: BTreeMap::new(),
@@ -47,26 +48,27 @@ impl<'a> All<'a> {
         for facts in &campaigns {
             for element in 0..facts.len() {
                 let used = Use { campaign: facts.nth, element };
-                for (tag, kind) in facts.adds(element) {
-                    all.tags_added.entry((kind, tag.clone())).or_default().push(used);
-                }
-                for (tag, kind) in facts.removes(element) {
-                    all.tags_removed.entry((kind, tag.clone())).or_default().push(used);
-                }
-                for (field, kind) in facts.sets(element) {
-                    all.fields_set.entry((kind, field.clone())).or_default().push(used);
-                }
+                note(&mut all.tags_added, facts.adds(element), used);
+                note(&mut all.tags_removed, facts.removes(element), used);
+                note(&mut all.fields_set, facts.sets(element), used);
                 let reads = facts.reads(element);
-                for tag in reads.tags {
-                    all.tags_read.entry((facts.kind(), tag)).or_default().push(used);
-                }
-                for tag in reads.person.tags {
-                    all.tags_read.entry((None, tag)).or_default().push(used);
-                }
+                note(&mut all.tags_read, reads.tags.iter().map(|tag| (tag, facts.kind())), used);
+                note(&mut all.tags_read, reads.person.tags.iter().map(|tag| (tag, None)), used);
             }
         }
         all.campaigns = campaigns;
         all
+    }
+
+    /// Those in which findings are told.
+    pub(super) fn looked_at(&self) -> &[Facts<'a>] {
+        &self.campaigns[..self.looked_at]
+    }
+
+    /// Whether what concerns both campaigns is told in this one: the later of two that are looked
+    /// at, so that it is told once.
+    pub(super) fn tells(&self, facts: &Facts<'_>, other: &Facts<'_>) -> bool {
+        other.nth < facts.nth || other.nth >= self.looked_at
     }
 
     /// The elements that withdraw the tag.
@@ -97,20 +99,28 @@ impl<'a> All<'a> {
     }
 }
 
+/// Notes an element for each of the names that it uses, with whose they are.
+fn note<'a, T: Clone + Ord + 'a>(
+    uses: &mut BTreeMap<Whose<T>, Vec<Use>>,
+    names: impl IntoIterator<Item = (&'a T, Option<ObjectType>)>,
+    used: Use,
+) {
+    for (name, kind) in names {
+        uses.entry((kind, name.clone())).or_default().push(used);
+    }
+}
+
 /// One campaign.
 pub(super) struct Facts<'a> {
     pub(super) nth: usize,
-    pub(super) given: Given<'a>,
     pub(super) document: &'a Document,
-    places: HashMap<&'a ElementId, usize>,
     next: Vec<Vec<(&'static str, usize)>>,
     reach: OnceCell<Vec<Vec<bool>>>,
     printed: OnceCell<BTreeSet<String>>,
 }
 
 impl<'a> Facts<'a> {
-    fn of(nth: usize, given: Given<'a>) -> Self {
-        let document = &given.source.document;
+    fn of(nth: usize, document: &'a Document) -> Self {
         let places: HashMap<&ElementId, usize> =
             document.elements.iter().enumerate().map(|(i, (id, _))| (id, i)).collect();
         let edges = document.elements.iter().map(|(_, element)| {
@@ -121,15 +131,7 @@ impl<'a> Facts<'a> {
             edges.filter_map(|(key, to)| Some((word(key), *places.get(to)?))).collect()
         });
         let next = edges.collect();
-        Self {
-            nth,
-            given,
-            document,
-            next,
-            places,
-            reach: OnceCell::new(),
-            printed: OnceCell::new(),
-        }
+        Self { nth, document, next, reach: OnceCell::new(), printed: OnceCell::new() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -144,10 +146,6 @@ impl<'a> Facts<'a> {
         &self.document.elements[element].1
     }
 
-    pub(super) fn place(&self, id: &ElementId) -> Option<usize> {
-        self.places.get(id).copied()
-    }
-
     /// The type of objects that it is about.
     pub(super) fn kind(&self) -> Option<ObjectType> {
         self.document.per.clone()
@@ -156,6 +154,16 @@ impl<'a> Facts<'a> {
     /// The edges of an element, each with its key and where it leads.
     pub(super) fn edges(&self, element: usize) -> &[(&'static str, usize)] {
         &self.next[element]
+    }
+
+    /// Where an edge of an element leads.
+    pub(super) fn edge(&self, element: usize, key: &str) -> Option<usize> {
+        self.edges(element).iter().find(|(other, _)| *other == key).map(|(_, to)| *to)
+    }
+
+    /// The e-mail that stands directly behind an element.
+    pub(super) fn mail_behind(&self, element: usize) -> Option<usize> {
+        self.edge(element, "next").filter(|next| self.is_email(*next))
     }
 
     /// The elements, each with its place.
@@ -186,6 +194,14 @@ impl<'a> Facts<'a> {
 
     pub(super) fn is_entry(&self, element: usize) -> bool {
         matches!(self.element(element), Element::Start(_) | Element::Event(_))
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = usize> {
+        (0..self.len()).filter(|element| self.is_entry(*element))
+    }
+
+    pub(super) fn is_email(&self, element: usize) -> bool {
+        matches!(self.element(element), Element::Email(_))
     }
 
     /// Whether the next run begins here.
@@ -247,14 +263,22 @@ impl<'a> Facts<'a> {
         to: usize,
         passes: impl Fn(usize) -> bool,
     ) -> Option<Way> {
+        self.way_by(&[from], to, |at, _| at == from || passes(at))
+    }
+
+    /// The same from any of several elements. `passes` is asked about each edge of the way, with
+    /// the element that it leaves.
+    pub(super) fn way_by(
+        &self,
+        from: &[usize],
+        to: usize,
+        passes: impl Fn(usize, &'static str) -> bool,
+    ) -> Option<Way> {
         let mut came: HashMap<usize, (usize, &'static str)> = HashMap::new();
-        let mut open = VecDeque::from([from]);
+        let mut open: VecDeque<usize> = from.iter().copied().collect();
         while let Some(at) = open.pop_front() {
-            if at != from && !passes(at) {
-                continue;
-            }
             for (key, next) in &self.next[at] {
-                if came.contains_key(next) {
+                if came.contains_key(next) || !passes(at, key) {
                     continue;
                 }
                 came.insert(*next, (at, key));
@@ -267,7 +291,7 @@ impl<'a> Facts<'a> {
                 while let Some((before, key)) = came.get(&here) {
                     way.push((*before, *key));
                     here = *before;
-                    if here == from {
+                    if from.contains(&here) {
                         break;
                     }
                 }
@@ -276,6 +300,19 @@ impl<'a> Facts<'a> {
             }
         }
         None
+    }
+
+    /// A way that ends at a date timer goes on from it, when the date has come, to another element.
+    pub(super) fn on_time(&self, mut way: Way, to: usize) -> Option<Way> {
+        let timer = way.last_mut()?;
+        timer.1 = "next";
+        let next = self.edge(timer.0, "next")?;
+        if next == to {
+            way.push((to, ""));
+        } else {
+            way.extend(self.way(next, to, |it| !self.begins_next_run(it))?);
+        }
+        Some(way)
     }
 
     /// What an element assigns, and whose it is.
@@ -339,6 +376,45 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// The key of an element in which its condition or its edge stands.
+    pub(super) fn asks_in(&self, element: usize) -> &'static str {
+        if matches!(self.element(element), Element::Event(_)) { "on" } else { "when" }
+    }
+
+    /// The fields of contacts, or of a type of objects, that the document declares.
+    pub(super) fn declares(
+        &self,
+        kind: Option<&ObjectType>,
+    ) -> impl Iterator<Item = (&'a FieldKey, FieldType)> + use<'a> {
+        let fields = match kind {
+            None => Some(&self.document.fields),
+            Some(kind) => self.document.objects.get(kind).map(|of| &of.fields),
+        };
+        fields.into_iter().flatten().map(|(key, field)| (key, field.kind))
+    }
+
+    /// Whether an element reads a field of contacts, or of a type of objects.
+    pub(super) fn reads_field(
+        &self,
+        element: usize,
+        kind: Option<&ObjectType>,
+        key: &FieldKey,
+    ) -> bool {
+        let reads = self.reads(element);
+        let own = self.document.per.as_ref() == kind && reads.fields.contains(key);
+        own || (kind.is_none() && reads.person.fields.contains(key))
+    }
+
+    /// How often the campaign names a field, besides declaring it: its elements that read or set
+    /// it, and its templates together.
+    pub(super) fn names_field(&self, kind: Option<&ObjectType>, key: &FieldKey) -> usize {
+        let names = |at: &usize| {
+            let sets = || self.sets(*at).iter().any(|(it, of)| *it == key && of.as_ref() == kind);
+            self.reads_field(*at, kind, key) || sets()
+        };
+        (0..self.len()).filter(names).count() + usize::from(self.prints(key))
+    }
+
     /// The type of a field of the subject.
     pub(super) fn field_type(&self, key: &FieldKey) -> Option<FieldType> {
         match &self.document.per {
@@ -356,16 +432,32 @@ impl<'a> Facts<'a> {
         declared.or_else(|| built_in(key.as_str()))
     }
 
+    /// The type of a field of the contact, or of the subject.
+    pub(super) fn type_of(&self, of_person: bool, key: &FieldKey) -> Option<FieldType> {
+        if of_person { self.contact_field_type(key) } else { self.field_type(key) }
+    }
+
+    /// Whether a template of an e-mail prints a field or asks for it, whosever it is.
+    pub(super) fn prints(&self, key: &FieldKey) -> bool {
+        let ends = format!(".{key}");
+        // Templates are read only if there is something to find.
+        let is_there = self.texts().any(|text| text.contains(key.as_str()));
+        is_there && self.printed().iter().any(|name| name.ends_with(&ends))
+    }
+
     /// What the templates of all e-mails print or ask for, such as `contact.first_name`.
-    pub(super) fn printed(&self) -> &BTreeSet<String> {
+    fn printed(&self) -> &BTreeSet<String> {
         self.printed.get_or_init(|| {
-            let texts =
-                self.document.emails.values().flat_map(|email| {
-                    [Some(&email.subject), email.text.as_ref(), email.html.as_ref()]
-                });
-            let texts = texts.flatten().filter(|text| text.contains("{{") || text.contains("{%"));
+            let texts = self.texts().filter(|text| text.contains("{{") || text.contains("{%"));
             texts.filter_map(|text| template::placeholders(text).ok()).flatten().collect()
         })
+    }
+
+    fn texts(&self) -> impl Iterator<Item = &'a String> + use<'a> {
+        let emails = self.document.emails.values();
+        emails
+            .flat_map(|email| [Some(&email.subject), email.text.as_ref(), email.html.as_ref()])
+            .flatten()
     }
 }
 

@@ -4,12 +4,13 @@ use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Element, Unmet};
 use dacapo_engine::condition::Condition;
 
-use super::facts::{All, Facts};
+use super::expected::{message, not_sent, status};
+use super::facts::{All, Facts, Way};
 use super::reasoning::{contradiction, holds, necessary};
 use super::story::Story;
-use super::{At, Found, Lint, Said, path_of};
-use crate::finding::Severity;
-use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedMessage, ExpectedStatus};
+use super::{At, Found, Lint};
+use crate::finding::{Proof, Severity};
+use crate::scenario::ExpectedStatus;
 
 pub(super) static PASSED_ONLY_ONCE: Lint = Lint {
     code: "D201",
@@ -63,46 +64,25 @@ fn passed_only_once(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
             continue;
         }
         let id = facts.id(at);
-        let proof = around(facts, at, &circle);
-        found.add(
-            &At::Key(&path_of(facts.document, at)),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "the {word} `{id}` lies in a circle, but fires once in a run: the path that comes \
-                     back to it ends there"
-                ),
-                remedy: format!(
-                    "put a `reset` into the circle before `{id}`, so that each time is a run of its \
-                     own"
-                ),
-                edit: None,
-                proof,
-            },
+        let message = format!(
+            "the {word} `{id}` lies in a circle, but fires once in a run: the path that comes back to \
+             it ends there"
         );
+        let remedy = format!(
+            "put a `reset` into the circle before `{id}`, so that each time is a run of its own"
+        );
+        found.add(At::Element(at), message, remedy).proof = around(facts, at, &circle);
     }
 }
 
 /// Round once: back at the element nothing waits.
-fn around(
-    facts: &Facts<'_>,
-    at: usize,
-    circle: &super::facts::Way,
-) -> Option<crate::finding::Proof> {
+fn around(facts: &Facts<'_>, at: usize, circle: &Way) -> Option<Proof> {
     let mut story = Story::new(facts);
     story.to(at)?;
     story.go(circle)?;
     story.later(TimeDelta::hours(1));
-    let expect = Expectation {
-        enrollments: vec![ExpectedEnrollment {
-            about: story.about(),
-            status: Some(ExpectedStatus::Completed),
-            ..ExpectedEnrollment::default()
-        }],
-        ..Expectation::default()
-    };
     let shows = format!("She has been round once and does not wait at `{}` again.", facts.id(at));
-    Some(story.shows(shows, expect))
+    Some(story.shows(shows, status(ExpectedStatus::Completed)))
 }
 
 pub(super) static NEVER_FIRES: Lint = Lint {
@@ -141,23 +121,13 @@ fn never_fires(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for at in 0..facts.len() {
         let Some(condition) = facts.condition(at) else { continue };
         let Some(why) = contradiction(condition) else { continue };
-        let id = facts.id(at);
-        let path = path_of(facts.document, at);
-        let key = if matches!(facts.element(at), Element::Event(_)) { "on" } else { "when" };
-        found.add(
-            &At::Value(&path.key(key)),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "the condition of `{id}` never holds: {why} are never so together"
-                ),
-                remedy: "take one of them away, or write `any` instead of `all`".to_owned(),
-                edit: None,
-                proof: in_vain(facts, at, condition),
-            },
-        );
+        let message =
+            format!("the condition of `{}` never holds: {why} are never so together", facts.id(at));
+        let remedy = "take one of them away, or write `any` instead of `all`";
+        found.add(At::Value(at, facts.asks_in(at)), message, remedy).proof =
+            in_vain(facts, at, condition);
     }
-    let entries: Vec<usize> = (0..facts.len()).filter(|at| facts.is_entry(*at)).collect();
+    let entries: Vec<usize> = facts.entries().collect();
     let is_for_active = |at: &usize| match facts.element(*at) {
         Element::Event(event) => event.requires_active,
         _ => false,
@@ -166,41 +136,26 @@ fn never_fires(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
         return;
     }
     for at in entries {
-        let id = facts.id(at);
+        let message = format!(
+            "`{}` fires only while the contact is active, and nothing lets anybody in: every entry of \
+             the campaign has `requires_active`",
+            facts.id(at)
+        );
+        let remedy = "take `requires_active` away from the event with which it begins";
         let mut story = Story::new(facts);
         let fired = match facts.element(at) {
             Element::Event(event) => story.fire(&event.on),
             _ => None,
         };
-        let proof = fired.map(|()| {
-            let expect = Expectation {
-                enrollments: vec![ExpectedEnrollment {
-                    about: story.about(),
-                    status: Some(ExpectedStatus::None),
-                    ..ExpectedEnrollment::default()
-                }],
-                ..Expectation::default()
-            };
-            story.shows("It happens, and she is not in the campaign.", expect)
+        found.add(At::Key(at, "requires_active"), message, remedy).proof = fired.map(|()| {
+            let shows = "It happens, and she is not in the campaign.";
+            story.shows(shows, status(ExpectedStatus::None))
         });
-        found.add(
-            &At::Key(&path_of(facts.document, at).key("requires_active")),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "`{id}` fires only while the contact is active, and nothing lets anybody in: every \
-                     entry of the campaign has `requires_active`"
-                ),
-                remedy: "take `requires_active` away from the event with which it begins".to_owned(),
-                edit: None,
-                proof,
-            },
-        );
     }
 }
 
 /// All that the condition asks for, one after the other, where that is possible.
-fn in_vain(facts: &Facts<'_>, at: usize, condition: &Condition) -> Option<crate::finding::Proof> {
+fn in_vain(facts: &Facts<'_>, at: usize, condition: &Condition) -> Option<Proof> {
     let mut story = Story::new(facts);
     for part in parts(condition) {
         let _ = story.make_hold(part);
@@ -208,15 +163,8 @@ fn in_vain(facts: &Facts<'_>, at: usize, condition: &Condition) -> Option<crate:
     if story.steps() == 0 || !facts.is_entry(at) {
         return None;
     }
-    let expect = Expectation {
-        enrollments: vec![ExpectedEnrollment {
-            about: story.about(),
-            status: Some(ExpectedStatus::None),
-            ..ExpectedEnrollment::default()
-        }],
-        ..Expectation::default()
-    };
-    Some(story.shows("Each part was so, and nobody was let in.", expect))
+    let shows = "Each part was so, and nobody was let in.";
+    Some(story.shows(shows, status(ExpectedStatus::None)))
 }
 
 fn parts(condition: &Condition) -> Vec<&Condition> {
@@ -279,36 +227,18 @@ fn goal_true_at_the_start(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>)
             }
             let (id, entry) = (facts.id(goal), facts.id(start));
             let mut story = Story::new(facts);
-            let skipped = facts.edges(start).first().map(|(_, next)| *next);
-            let proof = story.go(&vec![(start, "")]).and_then(|()| {
-                let expect =
-                    match skipped.filter(|it| matches!(facts.element(*it), Element::Email(_))) {
-                        Some(email) => Expectation {
-                            not_sent: vec![ExpectedMessage {
-                                element: Some(facts.id(email).clone()),
-                                ..ExpectedMessage::default()
-                            }],
-                            ..Expectation::default()
-                        },
-                        None => return None,
-                    };
+            let skipped = facts.mail_behind(start);
+            let proof = story.enter(start).zip(skipped).map(|((), mail)| {
                 let shows = format!("She has entered, and `{id}` has taken her at once.");
-                Some(story.shows(shows, expect))
+                story.shows(shows, not_sent(message(facts.id(mail))))
             });
-            found.add(
-                &At::Value(&path_of(facts.document, goal).key("when")),
-                Said {
-                    element: Some(id.to_string()),
-                    message: format!(
-                        "the goal `{id}` holds for everybody whom `{entry}` lets in ({}): all that is \
-                         between them is skipped",
-                        when.when,
-                    ),
-                    remedy: "ask for something that happens on the way".to_owned(),
-                    edit: None,
-                    proof,
-                },
+            let message = format!(
+                "the goal `{id}` holds for everybody whom `{entry}` lets in ({}): all that is between \
+                 them is skipped",
+                when.when,
             );
+            let remedy = "ask for something that happens on the way";
+            found.add(At::Value(goal, "when"), message, remedy).proof = proof;
             break;
         }
     }

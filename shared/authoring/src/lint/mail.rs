@@ -2,16 +2,17 @@
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Element, Purpose};
-use dacapo_engine::campaign::reader::KeyPath;
 use serde_json::json;
 
+use super::expected::{message, not_sent, sent};
 use super::facts::{All, Facts};
 use super::reasoning::together;
 use super::story::Story;
 use super::timing::reminds;
-use super::{At, Found, Lint, Said, path_of};
-use crate::finding::{Edit, Severity};
-use crate::scenario::{Expectation, ExpectedMessage, Post, Step};
+use super::words::beside;
+use super::{At, Found, Given, Lint, path_of_email};
+use crate::finding::{Proof, Severity};
+use crate::scenario::{ExpectedMessage, Post, Step};
 
 pub(super) static SENT_TWICE_IN_A_RUN: Lint = Lint {
     code: "D401",
@@ -45,13 +46,11 @@ emails:
 };
 
 fn sent_twice_in_a_run(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
-    let lets_all_through = |at: usize| {
-        !facts.begins_next_run(at)
-            && !matches!(facts.element(at), Element::Event(_) | Element::Goal(_))
-    };
     let starts: Vec<_> = facts.starts().collect();
-    let reached: Vec<Vec<bool>> =
-        starts.iter().map(|(start, _)| facts.reached(*start, lets_all_through)).collect();
+    let reached: Vec<Vec<bool>> = starts
+        .iter()
+        .map(|(start, _)| facts.reached(*start, |at| lets_all_through(facts, at)))
+        .collect();
     let mut told = Vec::new();
     for (at, element) in facts.elements() {
         let Element::Email(_) = element else { continue };
@@ -66,53 +65,32 @@ fn sent_twice_in_a_run(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
         let Some(pair) = pair.filter(|pair| !told.contains(pair)) else { continue };
         told.push(pair);
         let (one, other) = (starts[pair.0].0, starts[pair.1].0);
-        let id = facts.id(at);
-        let proof = both_ways(facts, one, other, at);
-        found.add(
-            &At::Key(&path_of(facts.document, at)),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "whom both `{}` and `{}` let in gets `{id}` twice in a run",
-                    facts.id(one),
-                    facts.id(other),
-                ),
-                remedy:
-                    "make one start of them, with `any`; or put a goal before the e-mail, which \
-                         lets one path through"
-                        .to_owned(),
-                edit: None,
-                proof,
-            },
+        let message = format!(
+            "whom both `{}` and `{}` let in gets `{}` twice in a run",
+            facts.id(one),
+            facts.id(other),
+            facts.id(at),
         );
+        let remedy = "make one start of them, with `any`; or put a goal before the e-mail, which lets \
+                      one path through";
+        found.add(At::Element(at), message, remedy).proof = both_ways(facts, [one, other], at);
     }
 }
 
-fn both_ways(
-    facts: &Facts<'_>,
-    one: usize,
-    other: usize,
-    at: usize,
-) -> Option<crate::finding::Proof> {
-    let passes = |it: usize| {
-        !facts.begins_next_run(it)
-            && !matches!(facts.element(it), Element::Event(_) | Element::Goal(_))
-    };
+/// Whether every path goes on from an element in the same run.
+fn lets_all_through(facts: &Facts<'_>, at: usize) -> bool {
+    !facts.begins_next_run(at) && !matches!(facts.element(at), Element::Event(_) | Element::Goal(_))
+}
+
+fn both_ways(facts: &Facts<'_>, entries: [usize; 2], at: usize) -> Option<Proof> {
     let mut story = Story::new(facts);
-    for entry in [one, other] {
-        story.go(&facts.way(entry, at, passes)?)?;
+    for entry in entries {
+        story.go(&facts.way(entry, at, |it| lets_all_through(facts, it))?)?;
         story.later(TimeDelta::hours(1));
     }
-    let expect = Expectation {
-        sent: vec![ExpectedMessage {
-            element: Some(facts.id(at).clone()),
-            run: Some(1),
-            times: Some(2),
-            ..ExpectedMessage::default()
-        }],
-        ..Expectation::default()
-    };
-    Some(story.shows(format!("`{}` was sent twice.", facts.id(at)), expect))
+    let mail = facts.id(at);
+    let twice = ExpectedMessage { run: Some(1), times: Some(2), ..message(mail) };
+    Some(story.shows(format!("`{mail}` was sent twice."), sent(twice)))
 }
 
 pub(super) static REMINDER_IS_MARKETING: Lint = Lint {
@@ -162,78 +140,43 @@ fn reminder_is_marketing(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) 
         if !reminds(facts, of) {
             continue;
         }
-        let Some(first) = of.next.as_ref().and_then(|next| facts.place(next)) else { continue };
+        let Some(first) = facts.edge(timer, "next") else { continue };
         let passes = |at: usize| matches!(facts.element(at), Element::Condition(_));
         let mut behind = facts.reached(first, passes);
         behind[first] = true;
         for at in (0..facts.len()).filter(|at| behind[*at]) {
             let Element::Email(send) = facts.element(at) else { continue };
             let Some(email) = facts.document.emails.get(&send.email) else { continue };
-            let path = KeyPath::root().key("emails").key(&send.email);
-            let is_written = facts.given.source.places.has(&path.key("purpose"));
-            if email.purpose == Purpose::Transactional || is_written {
+            let path = path_of_email(&send.email);
+            let Given { text, source } = found.given;
+            let places = &source.places;
+            if email.purpose == Purpose::Transactional || places.has(&path.key("purpose")) {
                 continue;
             }
             let id = facts.id(at);
-            let place = facts.given.source.places.of_key(&path.key("subject"));
-            let line = usize::try_from(place.line).unwrap_or(1).saturating_sub(1);
-            let column = usize::try_from(place.column).unwrap_or(1).saturating_sub(1);
-            let line = facts.given.text.lines().nth(line).unwrap_or_default();
-            let before: String = line.chars().take(column).collect();
-            let between =
-                if before.trim().is_empty() { format!("\n{before}") } else { ", ".to_owned() };
-            let proof = unsubscribed(facts, timer, first, at);
-            found.add(
-                &At::Key(&path),
-                Said {
-                    element: Some(id.to_string()),
-                    message: format!(
-                        "`{id}` reminds of a date, but is marketing: who has unsubscribed is not \
-                         reminded"
-                    ),
-                    remedy: "write `purpose: transactional`, if it is nothing but the reminder"
-                        .to_owned(),
-                    edit: Some(Edit {
-                        label: "make it transactional".to_owned(),
-                        safe: false,
-                        from: place,
-                        to: place,
-                        text: format!("purpose: transactional{between}"),
-                    }),
-                    proof,
-                },
+            let message = format!(
+                "`{id}` reminds of a date, but is marketing: who has unsubscribed is not reminded"
             );
+            let remedy = "write `purpose: transactional`, if it is nothing but the reminder";
+            let place = places.of_key(&path.key("subject"));
+            let finding = found.add(At::Email(&send.email), message, remedy);
+            finding.element = Some(id.to_string());
+            let written = "purpose: transactional";
+            finding.edit = Some(beside(text, place, "make it transactional", written));
+            finding.proof = unsubscribed(facts, timer, at);
         }
     }
 }
 
 /// Somebody who has unsubscribed comes to the timer.
-fn unsubscribed(
-    facts: &Facts<'_>,
-    timer: usize,
-    first: usize,
-    at: usize,
-) -> Option<crate::finding::Proof> {
+fn unsubscribed(facts: &Facts<'_>, timer: usize, at: usize) -> Option<Proof> {
+    let way = Story::new(facts).to(timer)?;
     let mut story = Story::new(facts);
-    let mut way = story.to(timer)?;
-    let mut story = Story::new(facts);
-    way.last_mut()?.1 = "next";
-    if first == at {
-        way.push((at, ""));
-    } else {
-        way.extend(facts.way(first, at, |_| true)?);
-    }
-    story.go(&way)?;
-    let expect = Expectation {
-        not_sent: vec![ExpectedMessage {
-            element: Some(facts.id(at).clone()),
-            ..ExpectedMessage::default()
-        }],
-        ..Expectation::default()
-    };
-    let shows = format!("She has unsubscribed, and `{}` was not sent.", facts.id(at));
+    story.go(&facts.on_time(way, at)?)?;
+    let mail = facts.id(at);
+    let shows = format!("She has unsubscribed, and `{mail}` was not sent.");
     let end = story.now() + TimeDelta::days(9);
-    let mut proof = story.shows_until(end, shows, expect);
+    let mut proof = story.shows_until(end, shows, not_sent(message(mail)));
     let post = Post::new().with("consent", json!("unsubscribed"));
     let at = proof.scenario.then.first().and_then(|step| step.at);
     proof.scenario.then.insert(0, Step { at, post: Some(post), ..Step::default() });

@@ -1,13 +1,11 @@
 //! D405 and D406: HTML that mail programs cut off or cannot read out.
 
-use dacapo_engine::campaign::reader::KeyPath;
-
 use super::content::senders;
+use super::expected::{message, sent};
 use super::facts::{All, Facts};
 use super::story::Story;
-use super::{At, Found, Lint, Said};
+use super::{At, Found, Lint};
 use crate::finding::{Proof, Severity};
-use crate::scenario::{Expectation, ExpectedMessage};
 
 /// What Gmail shows of a message before it cuts it off, in bytes.
 pub const GMAIL_SHOWS: usize = 102 * 1024;
@@ -47,21 +45,14 @@ fn html_is_clipped(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
         let Some(html) = email.html.as_ref().filter(|html| html.len() > GMAIL_SHOWS) else {
             continue;
         };
-        let path = KeyPath::root().key("emails").key(key).key("html");
         let kilobytes = html.len() / 1024;
-        found.add(
-            &At::Key(&path),
-            Said {
-                element: Some(key.clone()),
-                message: format!(
-                    "the HTML of `{key}` has {kilobytes} kB: Gmail cuts it off after 102 kB, with the \
-                     link to unsubscribe"
-                ),
-                remedy: "shorten it, or move images and style sheets to a server".to_owned(),
-                edit: None,
-                proof: arrives(facts, key, &format!("`{key}` leaves with {kilobytes} kB of HTML.")),
-            },
+        let message = format!(
+            "the HTML of `{key}` has {kilobytes} kB: Gmail cuts it off after 102 kB, with the link to \
+             unsubscribe"
         );
+        let remedy = "shorten it, or move images and style sheets to a server";
+        let shows = format!("`{key}` leaves with {kilobytes} kB of HTML.");
+        found.add(At::Part(key, "html"), message, remedy).proof = arrives(facts, key, &shows);
     }
 }
 
@@ -70,14 +61,7 @@ fn arrives(facts: &Facts<'_>, key: &str, shows: &str) -> Option<Proof> {
     let at = *senders(facts, key).first()?;
     let mut story = Story::new(facts);
     story.to(at)?;
-    let expect = Expectation {
-        sent: vec![ExpectedMessage {
-            element: Some(facts.id(at).clone()),
-            ..ExpectedMessage::default()
-        }],
-        ..Expectation::default()
-    };
-    Some(story.shows(shows, expect))
+    Some(story.shows(shows, sent(message(facts.id(at)))))
 }
 
 pub(super) static IMAGE_WITHOUT_ALT: Lint = Lint {
@@ -112,24 +96,13 @@ emails:
 fn image_without_alt(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (key, email) in &facts.document.emails {
         let Some(html) = &email.html else { continue };
-        let path = KeyPath::root().key("emails").key(key).key("html");
         for at in images_without_alt(html) {
-            found.add(
-                &At::Byte(&path, html, at),
-                Said {
-                    element: Some(key.clone()),
-                    message: format!("an image in `{key}` has no `alt`"),
-                    remedy:
-                        "write what it shows: `<img alt=\"…\" …>`, or `alt=\"\"` if that is nothing"
-                            .to_owned(),
-                    edit: None,
-                    proof: arrives(
-                        facts,
-                        key,
-                        &format!("`{key}` leaves with an image without words."),
-                    ),
-                },
-            );
+            let message = format!("an image in `{key}` has no `alt`");
+            let remedy =
+                "write what it shows: `<img alt=\"…\" …>`, or `alt=\"\"` if that is nothing";
+            let shows = format!("`{key}` leaves with an image without words.");
+            found.add(At::Byte(key, "html", html, at), message, remedy).proof =
+                arrives(facts, key, &shows);
         }
     }
 }

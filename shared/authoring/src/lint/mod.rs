@@ -12,8 +12,10 @@ mod again;
 mod allowed;
 mod birthday;
 mod content;
+mod expected;
 mod facts;
 mod firing;
+mod lacking;
 mod mail;
 mod markup;
 mod names;
@@ -22,16 +24,18 @@ mod reasoning;
 mod story;
 mod timing;
 mod twice;
+mod waiting;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
 use dacapo_engine::campaign::format::Document;
-use dacapo_engine::campaign::reader::{KeyPath, Source};
+use dacapo_engine::campaign::reader::{KeyPath, Place, Source};
+use dacapo_engine::ids::{FieldKey, ObjectType};
 
 use crate::expectation::differences;
-use crate::finding::{Edit, Finding, Proof, Severity};
+use crate::finding::{Finding, Proof, Severity};
 use crate::simulate::{Bounds, Surroundings, simulate};
 use facts::{All, Facts};
 
@@ -60,7 +64,7 @@ pub struct Lint {
 }
 
 /// All lints, in order of their codes.
-pub static LINTS: [&Lint; 22] = [
+pub static LINTS: [&Lint; 25] = [
     &again::RESET_NOBODY_LEADS_TO,
     &again::RESTART_NO_CHANGE_CAN_FOLLOW,
     &again::RESTART_START_STILL_HOLDS,
@@ -70,6 +74,8 @@ pub static LINTS: [&Lint; 22] = [
     &firing::PASSED_ONLY_ONCE,
     &firing::NEVER_FIRES,
     &firing::GOAL_TRUE_AT_THE_START,
+    &waiting::GOAL_WAITS_FOR_TIME,
+    &waiting::GOAL_HOLDS_BEFORE_ITS_TAG,
     &timing::DATE_NOTHING_SETS,
     &timing::TIMER_ALWAYS_LATE,
     &birthday::PLAIN_TIMER_ON_A_BIRTHDAY,
@@ -83,6 +89,7 @@ pub static LINTS: [&Lint; 22] = [
     &names::NAME_NEARLY_KNOWN,
     &across::TAG_PING_PONG,
     &across::SENT_BY_TWO_CAMPAIGNS,
+    &names::FIELD_NEARLY_KNOWN,
 ];
 
 /// The lint of a code or a name; letter case does not matter.
@@ -103,8 +110,15 @@ pub struct Given<'a> {
 /// What the lints find in each of the campaigns, given together, in order of place. What is allowed
 /// in a document is not among it; an `allow` that silences nothing is.
 pub fn check(given: &[Given<'_>]) -> Vec<Vec<Finding>> {
-    let all = All::of(given);
-    let per_campaign = given.iter().zip(&all.campaigns).map(|(given, facts)| {
+    check_beside(given, &[])
+}
+
+/// The same beside other campaigns, of which it is known what they do: what concerns both is told
+/// in those that are given, and nothing else is said about the others.
+pub fn check_beside(given: &[Given<'_>], others: &[&Document]) -> Vec<Vec<Finding>> {
+    let documents = given.iter().map(|given| &given.source.document);
+    let all = All::of(given.len(), documents.chain(others.iter().copied()));
+    let per_campaign = given.iter().zip(all.looked_at()).map(|(given, facts)| {
         let mut findings = Vec::new();
         for lint in LINTS {
             let mut found = Found { lint, given: *given, findings: &mut findings };
@@ -148,51 +162,90 @@ struct Found<'a> {
     findings: &'a mut Vec<Finding>,
 }
 
-/// Where a finding is.
+/// Where a finding is, and with it the element, or the e-mail, that it is about.
+#[derive(Clone, Copy)]
 enum At<'a> {
-    /// The key that the path ends with.
-    Key(&'a KeyPath),
-    /// The value at the path.
-    Value(&'a KeyPath),
-    /// A byte of the text at the path, and the text.
-    Byte(&'a KeyPath, &'a str, usize),
-}
-
-/// What is said about a finding.
-struct Said {
-    element: Option<String>,
-    message: String,
-    remedy: String,
-    edit: Option<Edit>,
-    proof: Option<Proof>,
+    /// The id of an element.
+    Element(usize),
+    /// A key of an element.
+    Key(usize, &'a str),
+    /// The value of a key of an element.
+    Value(usize, &'a str),
+    /// The declaration of a field, of contacts or of a type of objects.
+    Field(Option<&'a ObjectType>, &'a FieldKey),
+    /// The key of an e-mail.
+    Email(&'a str),
+    /// The key of a part of an e-mail.
+    Part(&'a str, &'a str),
+    /// A byte of the text of a part of an e-mail.
+    Byte(&'a str, &'a str, &'a str, usize),
 }
 
 impl Found<'_> {
-    fn add(&mut self, at: &At<'_>, said: Said) {
-        let places = &self.given.source.places;
-        let (path, place) = match at {
-            At::Key(path) => (path, places.of_key(path)),
-            At::Value(path) => (path, places.of_value(path)),
-            At::Byte(path, text, byte) => {
-                let (line, column) = words::line_and_column(text, *byte);
-                let place = places.in_text(path, line, column);
-                (path, place.unwrap_or_else(|| places.of_value(path)))
+    /// Adds a finding; what else it has, such as a proof, the caller adds to it.
+    fn add(
+        &mut self,
+        at: At<'_>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> &mut Finding {
+        let Source { document, places, .. } = self.given.source;
+        let path = match at {
+            At::Element(at) => path_of(document, at),
+            At::Key(at, key) | At::Value(at, key) => path_of(document, at).key(key),
+            At::Field(None, key) => KeyPath::root().key("fields").key(key.as_str()),
+            At::Field(Some(kind), key) => {
+                let object = KeyPath::root().key("objects").key(kind.as_str());
+                object.key("fields").key(key.as_str())
+            }
+            At::Email(key) => path_of_email(key),
+            At::Part(key, part) | At::Byte(key, part, ..) => path_of_email(key).key(part),
+        };
+        let place = match at {
+            At::Element(_) | At::Key(..) | At::Field(..) | At::Email(_) | At::Part(..) => {
+                places.of_key(&path)
+            }
+            At::Value(..) => places.of_value(&path),
+            At::Byte(_, _, text, byte) => {
+                let (line, column) = words::line_and_column(text, byte);
+                let place = places.in_text(&path, line, column);
+                place.unwrap_or_else(|| places.of_value(&path))
             }
         };
-        let Said { element, message, remedy, edit, proof } = said;
-        self.findings.push(Finding {
-            severity: self.lint.severity,
-            code: self.lint.code,
-            name: Some(self.lint.name),
-            element,
-            path: path.to_string(),
-            line: Some(place.line),
-            column: Some(place.column),
-            message,
-            remedy,
-            edit,
-            proof,
-        });
+        let element = match at {
+            At::Element(at) | At::Key(at, _) | At::Value(at, _) => {
+                document.elements.get(at).map(|(id, _)| id.to_string())
+            }
+            At::Field(..) => None,
+            At::Email(key) | At::Part(key, _) | At::Byte(key, ..) => Some(key.to_owned()),
+        };
+        let name = (self.lint.severity, self.lint.code, self.lint.name);
+        self.findings.push(Finding { element, ..told(name, &path, place, message, remedy) });
+        let last = self.findings.len() - 1;
+        &mut self.findings[last]
+    }
+}
+
+/// A finding of this severity, code and name, without an element, an edit and a proof.
+fn told(
+    (severity, code, name): (Severity, &'static str, &'static str),
+    path: &KeyPath,
+    place: Place,
+    message: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Finding {
+    Finding {
+        severity,
+        code,
+        name: Some(name),
+        element: None,
+        path: path.to_string(),
+        line: Some(place.line),
+        column: Some(place.column),
+        message: message.into(),
+        remedy: remedy.into(),
+        edit: None,
+        proof: None,
     }
 }
 
@@ -203,4 +256,9 @@ fn path_of(document: &Document, element: usize) -> KeyPath {
         Some((id, _)) => elements.key(id.as_str()),
         None => elements,
     }
+}
+
+/// The path of an e-mail.
+fn path_of_email(key: &str) -> KeyPath {
+    KeyPath::root().key("emails").key(key)
 }

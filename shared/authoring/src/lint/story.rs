@@ -10,7 +10,7 @@ mod making;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
-use dacapo_engine::campaign::format::{DateTimer, Edge, Element, Purpose};
+use dacapo_engine::campaign::format::{DateTimer, Edge, Element, Purpose, Unmet};
 use dacapo_engine::condition::Condition;
 use dacapo_engine::ids::{FieldKey, Tag};
 use dacapo_engine::time::Zone;
@@ -56,6 +56,10 @@ impl Change {
         Self { add: vec![tag], ..Self::default() }
     }
 
+    pub(super) fn field(key: FieldKey, value: Value) -> Self {
+        Self { fields: BTreeMap::from([(key, value)]), ..Self::default() }
+    }
+
     fn is_nothing(&self) -> bool {
         let Self { add, remove, fields, event } = self;
         add.is_empty() && remove.is_empty() && fields.is_empty() && event.is_none()
@@ -89,11 +93,16 @@ impl<'a> Story<'a> {
         Some(())
     }
 
+    /// Comes in by an entry.
+    pub(super) fn enter(&mut self, entry: usize) -> Option<()> {
+        self.go(&vec![(entry, "")])
+    }
+
     /// The shortest way to an element from any entry, and going it.
     pub(super) fn to(&mut self, element: usize) -> Option<Way> {
         let facts = self.facts;
-        let entries = (0..facts.len()).filter(|at| facts.is_entry(*at));
-        let mut ways: Vec<Way> = entries
+        let mut ways: Vec<Way> = facts
+            .entries()
             .filter_map(|entry| {
                 if entry == element {
                     return Some(vec![(entry, "")]);
@@ -124,6 +133,8 @@ impl<'a> Story<'a> {
                 self.both(change);
             }
             Element::Event(event) => self.fire(&event.on)?,
+            // It lets pass whoever has not reached it.
+            Element::Goal(goal) if goal.unmet == Unmet::Continue => {}
             Element::Goal(goal) => {
                 let change = self.making(&goal.when, true)?;
                 self.both(change);
@@ -281,9 +292,8 @@ impl<'a> Story<'a> {
         let fields = BTreeMap::from([(field.clone(), json!("1990-05-17"))]);
         self.change(Change { fields, ..Change::default() });
         let facts = self.facts;
-        let entries = (0..facts.len()).filter(|at| facts.is_entry(*at));
         let mut ways =
-            entries.filter_map(|it| facts.way(it, timer, |at| !facts.begins_next_run(at)));
+            facts.entries().filter_map(|it| facts.way(it, timer, |at| !facts.begins_next_run(at)));
         let way = ways.next()?;
         let (entry, _) = *way.first()?;
         // The date itself may have let her in.
@@ -379,8 +389,13 @@ impl<'a> Story<'a> {
         self.now = self.now.checked_add_signed(by).unwrap_or(self.now);
     }
 
-    /// Lets a span pass, such as a restart delay.
-    pub(super) fn pass_span(&mut self, span: dacapo_engine::time::Span) {
+    /// Lets the restart delay of the campaign pass.
+    pub(super) fn restart_delay(&mut self) {
+        self.pass_span(self.facts.document.settings.restart_delay());
+    }
+
+    /// Lets a span pass.
+    fn pass_span(&mut self, span: dacapo_engine::time::Span) {
         self.now = span.after(self.now.and_utc(), Zone::UTC).naive_utc();
     }
 
@@ -392,11 +407,6 @@ impl<'a> Story<'a> {
     /// Whether the subject has the tag by now.
     pub(super) fn has(&self, tag: &Tag) -> bool {
         self.subject.tags.contains(tag)
-    }
-
-    /// The object of the story, in a campaign about objects.
-    pub(super) fn about(&self) -> Option<String> {
-        self.facts.document.per.as_ref().map(|_| OBJECT.to_owned())
     }
 
     /// The time by now.
@@ -426,6 +436,7 @@ impl<'a> Story<'a> {
         // Played together with others, this campaign is meant.
         let this = || Some(self.facts.document.id.clone());
         for enrollment in &mut expect.enrollments {
+            enrollment.about = self.facts.document.per.as_ref().map(|_| OBJECT.to_owned());
             enrollment.campaign = enrollment.campaign.take().or_else(this);
         }
         let messages = expect.sent.iter_mut().chain(&mut expect.not_sent);

@@ -7,11 +7,12 @@ use dacapo_engine::campaign::format::{DateTimer, Element, Empty, Past};
 use dacapo_engine::time::{Span, Zone};
 
 use super::birthday::holds_a_birthday;
+use super::expected::{message, not_sent, waits_at};
 use super::facts::{All, Facts};
 use super::story::Story;
-use super::{At, Found, Lint, Said, path_of};
-use crate::finding::Severity;
-use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedMessage};
+use super::{At, Found, Lint, path_of};
+use crate::finding::{Proof, Severity};
+use crate::scenario::Expectation;
 
 pub(super) static DATE_NOTHING_SETS: Lint = Lint {
     code: "D301",
@@ -54,7 +55,7 @@ fn date_nothing_sets(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
             continue;
         };
         let path = path_of(facts.document, at);
-        if facts.given.source.places.has(&path.key("empty")) {
+        if found.given.source.places.has(&path.key("empty")) {
             continue;
         }
         let kind = facts.kind();
@@ -66,8 +67,7 @@ fn date_nothing_sets(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
                     if other.kind() == kind { &reads.fields } else { &reads.person.fields };
                 !is_timer && fields.contains(field)
             });
-            let ends = format!(".{field}");
-            is_read || other.printed().iter().any(|name| name.ends_with(&ends))
+            is_read || other.prints(field)
         });
         if is_named || !all.setting(&(kind, field.clone())).is_empty() {
             continue;
@@ -75,33 +75,19 @@ fn date_nothing_sets(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
         let id = facts.id(at);
         let mut story = Story::new(facts);
         let proof = story.to(at).filter(|_| story.lacks(field, false)).map(|_| {
-            let expect = Expectation {
-                enrollments: vec![ExpectedEnrollment {
-                    about: story.about(),
-                    waits_at: Some(vec![id.clone()]),
-                    ..ExpectedEnrollment::default()
-                }],
-                ..Expectation::default()
-            };
             let end = story.now() + TimeDelta::days(300);
-            story.shows_until(end, format!("Three hundred days later she waits at `{id}`."), expect)
+            let shows = format!("Three hundred days later she waits at `{id}`.");
+            story.shows_until(end, shows, waits_at(id))
         });
-        found.add(
-            &At::Value(&path.key("field")),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "nothing here sets `{field}`, asks whether it is set, or shows it: who has no \
-                     date waits at `{id}` for ever"
-                ),
-                remedy: format!(
-                    "ask for it on the way in, such as `when: {{ field: {field}, is: set }}`, or say \
-                     with `empty` what is to happen without a date"
-                ),
-                edit: None,
-                proof,
-            },
+        let message = format!(
+            "nothing here sets `{field}`, asks whether it is set, or shows it: who has no date waits \
+             at `{id}` for ever"
         );
+        let remedy = format!(
+            "ask for it on the way in, such as `when: {{ field: {field}, is: set }}`, or say with \
+             `empty` what is to happen without a date"
+        );
+        found.add(At::Value(at, "field"), message, remedy).proof = proof;
     }
 }
 
@@ -181,20 +167,12 @@ fn timer_always_late(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
                 continue;
             }
             let (id, other) = (facts.id(late), facts.id(early));
-            let proof = comes_late(facts, early, late, of);
-            found.add(
-                &At::Key(&path_of(facts.document, late)),
-                Said {
-                    element: Some(id.to_string()),
-                    message: format!(
-                        "`{id}` has always passed: every way to it leads through `{other}` of the \
-                         same date, and what is in between takes longer than what is left"
-                    ),
-                    remedy: format!("shorten what is between them, or put `{id}` before `{other}`"),
-                    edit: None,
-                    proof,
-                },
+            let message = format!(
+                "`{id}` has always passed: every way to it leads through `{other}` of the same date, \
+                 and what is in between takes longer than what is left"
             );
+            let remedy = format!("shorten what is between them, or put `{id}` before `{other}`");
+            found.add(At::Element(late), message, remedy).proof = comes_late(facts, early, late);
             break;
         }
     }
@@ -207,9 +185,8 @@ fn seconds(span: Span) -> i64 {
 
 /// Whether every way to `late` leads through the edge `next` of `early`.
 fn is_always_through(facts: &Facts<'_>, early: usize, late: usize) -> bool {
-    let next = facts.edges(early).iter().find(|(key, _)| *key == "next");
-    let Some((_, next)) = next else { return false };
-    let can = *next == late || facts.leads_to(*next, late);
+    let Some(next) = facts.edge(early, "next") else { return false };
+    let can = next == late || facts.leads_to(next, late);
     let is_entry = |at: &usize| facts.is_entry(*at) || facts.begins_next_run(*at);
     let mut open: Vec<usize> = (0..facts.len()).filter(is_entry).collect();
     let mut reached = vec![false; facts.len()];
@@ -229,8 +206,7 @@ fn is_always_through(facts: &Facts<'_>, early: usize, late: usize) -> bool {
 /// The least time, in seconds, from when `early` fires until `late` is reached.
 fn least_between(facts: &Facts<'_>, early: usize, late: usize) -> Option<i64> {
     let mut least: BTreeMap<usize, i64> = BTreeMap::new();
-    let (_, first) = facts.edges(early).iter().find(|(key, _)| *key == "next")?;
-    let mut open = vec![(*first, 0)];
+    let mut open = vec![(facts.edge(early, "next")?, 0)];
     while let Some((at, so_far)) = open.pop() {
         if least.get(&at).is_some_and(|known| *known <= so_far) {
             continue;
@@ -248,35 +224,14 @@ fn least_between(facts: &Facts<'_>, early: usize, late: usize) -> Option<i64> {
     least.get(&late).copied()
 }
 
-fn comes_late(
-    facts: &Facts<'_>,
-    early: usize,
-    late: usize,
-    of: &DateTimer,
-) -> Option<crate::finding::Proof> {
-    let message = of.next.as_ref().and_then(|next| facts.place(next))?;
-    let Element::Email(_) = facts.element(message) else { return None };
+fn comes_late(facts: &Facts<'_>, early: usize, late: usize) -> Option<Proof> {
+    let mail = facts.id(facts.mail_behind(late)?);
+    let way = Story::new(facts).to(early)?;
     let mut story = Story::new(facts);
-    let mut way = story.to(early)?;
-    let mut story = Story::new(facts);
-    way.last_mut()?.1 = "next";
-    let (_, next) = facts.edges(early).iter().find(|(key, _)| *key == "next")?;
-    if *next == late {
-        way.push((late, ""));
-    } else {
-        way.extend(facts.way(*next, late, |it| !facts.begins_next_run(it))?);
-    }
-    story.go(&way)?;
-    let expect = Expectation {
-        not_sent: vec![ExpectedMessage {
-            element: Some(facts.id(message).clone()),
-            ..ExpectedMessage::default()
-        }],
-        ..Expectation::default()
-    };
+    story.go(&facts.on_time(way, late)?)?;
     let end = story.now() + TimeDelta::days(100);
-    let shows = format!("The date is over, and `{}` was not sent.", facts.id(message));
-    Some(story.shows_until(end, shows, expect))
+    let shows = format!("The date is over, and `{mail}` was not sent.");
+    Some(story.shows_until(end, shows, not_sent(message(mail))))
 }
 
 pub(super) static REMINDER_WITHOUT_CONFIRMATION: Lint = Lint {
@@ -319,12 +274,9 @@ emails:
 
 fn reminder_without_confirmation(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     for (timer, of) in facts.timers() {
-        let reminds =
-            of.next.as_ref().and_then(|next| facts.place(next)).filter(|next| {
-                matches!(facts.element(*next), Element::Email(_)) && reminds(facts, of)
-            });
-        let Some(reminder) = reminds else { continue };
-        for entry in (0..facts.len()).filter(|at| facts.is_entry(*at)) {
+        let mail = facts.mail_behind(timer).filter(|_| reminds(facts, of));
+        let Some(reminder) = mail else { continue };
+        for entry in facts.entries() {
             let is_quiet = |it: usize| {
                 !facts.begins_next_run(it)
                     && !facts.is_rest(it)
@@ -340,34 +292,19 @@ fn reminder_without_confirmation(facts: &Facts<'_>, all: &All<'_>, found: &mut F
             }
             let (id, remind) = (facts.id(entry), facts.id(reminder));
             let mut story = Story::new(facts);
-            let mut way = way;
-            if let Some(last) = way.last_mut() {
-                last.1 = "next";
-            }
-            way.push((reminder, ""));
-            let proof = story.go(&way).map(|()| {
-                let only =
-                    ExpectedMessage { element: Some(remind.clone()), ..ExpectedMessage::default() };
-                let expect = Expectation { messages: Some(vec![only]), ..Expectation::default() };
+            let gone = facts.on_time(way, reminder).and_then(|way| story.go(&way));
+            let proof = gone.map(|()| {
+                let messages = Some(vec![message(remind)]);
+                let expect = Expectation { messages, ..Expectation::default() };
                 let end = story.now() + TimeDelta::minutes(1);
                 story.shows_until(end, format!("The first that she hears is `{remind}`."), expect)
             });
-            found.add(
-                &At::Key(&path_of(facts.document, entry)),
-                Said {
-                    element: Some(id.to_string()),
-                    message: format!(
-                        "who comes in by `{id}` is reminded by `{remind}`, but nothing confirms it \
-                         before"
-                    ),
-                    remedy: format!(
-                        "send a transactional e-mail between `{id}` and `{}`",
-                        facts.id(timer)
-                    ),
-                    edit: None,
-                    proof,
-                },
+            let message = format!(
+                "who comes in by `{id}` is reminded by `{remind}`, but nothing confirms it before"
             );
+            let remedy =
+                format!("send a transactional e-mail between `{id}` and `{}`", facts.id(timer));
+            found.add(At::Element(entry), message, remedy).proof = proof;
         }
     }
 }
@@ -385,13 +322,13 @@ pub(super) fn reminds(facts: &Facts<'_>, timer: &DateTimer) -> bool {
 fn is_confirmed_elsewhere(facts: &Facts<'_>, all: &All<'_>, entry: usize) -> bool {
     let reads = facts.reads(entry);
     all.campaigns.iter().filter(|other| other.nth != facts.nth).any(|other| {
-        (0..other.len()).filter(|at| other.is_entry(*at)).any(|at| {
+        other.entries().any(|at| {
             let theirs = other.reads(at);
             let is_same = theirs.tags.intersection(&reads.tags).next().is_some()
                 || theirs.fields.intersection(&reads.fields).next().is_some();
             let passes = |it: usize| !other.is_rest(it) || it == at;
             let reached = other.reached(at, passes);
-            let sends = |it: usize| reached[it] && matches!(other.element(it), Element::Email(_));
+            let sends = |it: usize| reached[it] && other.is_email(it);
             is_same && (0..other.len()).any(sends)
         })
     })

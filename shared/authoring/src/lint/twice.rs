@@ -4,13 +4,14 @@ use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Edge, Element, EventElement, Purpose};
 use dacapo_engine::ids::Tag;
 
+use super::expected::{message, not_sent, run, sent};
 use super::facts::{All, Facts};
 use super::story::{Change, Story};
-use super::words::{as_yaml, listed};
-use super::{At, Found, Lint, Said, path_of};
+use super::words::{as_yaml, before, listed};
+use super::{At, Found, Given, Lint, path_of};
 use crate::finding::{Edit, Proof, Severity};
 use crate::fix::offset;
-use crate::scenario::{Expectation, ExpectedEnrollment, ExpectedMessage};
+use crate::scenario::ExpectedMessage;
 
 pub(super) static FIRES_ONCE_ONLY: Lint = Lint {
     code: "D104",
@@ -59,26 +60,21 @@ fn fires_once_only(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
         let Some(beginning) = beginning else { continue };
         let kept = never_withdrawn(facts, all, tags);
         let Some(tag) = kept.first() else { continue };
-        let id = facts.id(at);
         let what = facts.id(beginning);
-        let proof = once_more(facts, at, beginning, tag);
-        found.add(
-            &At::Value(&path_of(facts.document, at).key("on")),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "`{id}` leads to `{what}`, so that it can happen again, but nothing withdraws \
-                     {}: assigned a second time it is not added, and nothing happens",
-                    listed(kept.iter().map(|tag| tag.as_str())),
-                ),
-                remedy: match facts.element(beginning) {
-                    Element::Restart(_) => format!("withdraw `{tag}` before `{what}`"),
-                    _ => format!("withdraw `{tag}` in a `tag` element behind `{what}`"),
-                },
-                edit: withdrawing(facts, all, at, beginning, tag),
-                proof,
-            },
+        let message = format!(
+            "`{}` leads to `{what}`, so that it can happen again, but nothing withdraws {}: assigned \
+             a second time it is not added, and nothing happens",
+            facts.id(at),
+            listed(kept.iter().map(|tag| tag.as_str())),
         );
+        let remedy = match facts.element(beginning) {
+            Element::Restart(_) => format!("withdraw `{tag}` before `{what}`"),
+            _ => format!("withdraw `{tag}` in a `tag` element behind `{what}`"),
+        };
+        let edit = withdrawing(found.given, facts, all, [at, beginning], tag);
+        let finding = found.add(At::Value(at, "on"), message, remedy);
+        finding.edit = edit;
+        finding.proof = once_more(facts, at, beginning, tag);
     }
 }
 
@@ -98,46 +94,45 @@ fn never_withdrawn<'t>(facts: &Facts<'_>, all: &All<'_>, tags: &'t [Tag]) -> Vec
 
 /// The tag is assigned, and after the next run has begun once more: the second time does nothing.
 fn once_more(facts: &Facts<'_>, at: usize, beginning: usize, tag: &Tag) -> Option<Proof> {
-    let mut story = Story::new(facts);
-    // Through what usually comes before, where that is possible.
-    let begin = story.clone();
-    if first_entry(facts, at).and_then(|entry| story.go(&vec![(entry, "")])).is_none() {
-        story = begin;
-    }
-    let way = facts.way(at, beginning, |it| !facts.begins_next_run(it))?;
-    story.go(&way)?;
-    if matches!(facts.element(beginning), Element::Restart(_)) {
-        story.pass_span(facts.document.settings.restart_delay());
-    }
-    story.later(TimeDelta::days(2));
-    if !story.has(tag) {
-        return None;
-    }
-    story.change(Change::tag(tag.clone()));
-    let expect = Expectation {
-        enrollments: vec![ExpectedEnrollment {
-            about: story.about(),
-            run: Some(2),
-            ..ExpectedEnrollment::default()
-        }],
-        ..Expectation::default()
-    };
+    let mut story = inside(facts, at);
+    story.go(&facts.way(at, beginning, |it| !facts.begins_next_run(it))?)?;
+    assigned_later(&mut story, facts, beginning, tag)?;
     let shows =
         format!("The second `{tag}` does nothing: she is still in the run that the first began.");
-    Some(story.shows(shows, expect))
+    Some(story.shows(shows, run(2)))
 }
 
-/// A start, so that the contact is in the campaign before.
-fn first_entry(facts: &Facts<'_>, but: usize) -> Option<usize> {
-    facts.starts().map(|(entry, _)| entry).find(|entry| *entry != but)
+/// The contact is in the campaign before, where a start can let it in.
+fn inside<'a>(facts: &'a Facts<'a>, but: usize) -> Story<'a> {
+    let mut story = Story::new(facts);
+    let entry = facts.starts().map(|(entry, _)| entry).find(|entry| *entry != but);
+    match entry.and_then(|entry| story.enter(entry)) {
+        Some(()) => story,
+        None => Story::new(facts),
+    }
+}
+
+/// Two days after the next run has begun the tag, which is still there, is assigned once more.
+fn assigned_later(
+    story: &mut Story<'_>,
+    facts: &Facts<'_>,
+    beginning: usize,
+    tag: &Tag,
+) -> Option<()> {
+    if matches!(facts.element(beginning), Element::Restart(_)) {
+        story.restart_delay();
+    }
+    story.later(TimeDelta::days(2));
+    let is_there = story.has(tag);
+    is_there.then(|| story.change(Change::tag(tag.clone())))
 }
 
 /// Adds the tag to the first list of withdrawn tags behind the reset.
 fn withdrawing(
+    given: Given<'_>,
     facts: &Facts<'_>,
     all: &All<'_>,
-    event: usize,
-    beginning: usize,
+    [event, beginning]: [usize; 2],
     tag: &Tag,
 ) -> Option<Edit> {
     let is_restart = matches!(facts.element(beginning), Element::Restart(_));
@@ -151,10 +146,8 @@ fn withdrawing(
         is_on_the_way && tags.of.is_none() && !tags.remove.is_empty() && !tags.add.contains(tag)
     })?;
     let path = path_of(facts.document, candidate).key("remove").index(0);
-    let first = facts.given.source.places.of_value(&path);
-    let line = facts.given.text.lines().nth(usize::try_from(first.line).ok()?.checked_sub(1)?)?;
-    let column = usize::try_from(first.column).ok()?.checked_sub(1)?;
-    let before: String = line.chars().take(column).collect();
+    let first = given.source.places.of_value(&path);
+    let before = before(given.text, first);
     let written = as_yaml(tag.as_str());
     let (at, text) = if before.contains('[') || before.trim().is_empty() {
         (first, format!("{written}, "))
@@ -163,7 +156,7 @@ fn withdrawing(
     } else {
         return None;
     };
-    offset(facts.given.text, at)?;
+    offset(given.text, at)?;
     // Nobody else looks at the tag: then withdrawing it changes nothing but what is meant.
     let readers = all.reading(&(facts.kind(), tag.clone()));
     let safe = readers.iter().all(|it| it.campaign == facts.nth && it.element == event);
@@ -224,23 +217,18 @@ fn second_time_does_not_fire(facts: &Facts<'_>, all: &All<'_>, found: &mut Found
         let Some(beginning) = again_before(facts, at) else { continue };
         let kept = never_withdrawn(facts, all, tags);
         let Some(tag) = kept.first() else { continue };
-        let id = facts.id(at);
-        let proof = booked_twice(facts, at, beginning, tag);
-        found.add(
-            &At::Value(&path_of(facts.document, at).key("on")),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "after `{}` it can be booked again, but nothing withdraws {}: the second time it \
-                     is not added, and `{id}` does not fire",
-                    facts.id(beginning),
-                    listed(kept.iter().map(|tag| tag.as_str())),
-                ),
-                remedy: format!("withdraw `{tag}` in a `tag` element behind `{}`", facts.id(beginning)),
-                edit: withdrawing(facts, all, at, beginning, tag),
-                proof,
-            },
+        let what = facts.id(beginning);
+        let message = format!(
+            "after `{what}` it can be booked again, but nothing withdraws {}: the second time it is \
+             not added, and `{}` does not fire",
+            listed(kept.iter().map(|tag| tag.as_str())),
+            facts.id(at),
         );
+        let remedy = format!("withdraw `{tag}` in a `tag` element behind `{what}`");
+        let edit = withdrawing(found.given, facts, all, [at, beginning], tag);
+        let finding = found.add(At::Value(at, "on"), message, remedy);
+        finding.edit = edit;
+        finding.proof = booked_twice(facts, at, beginning, tag);
     }
 }
 
@@ -258,40 +246,16 @@ fn again_before(facts: &Facts<'_>, event: usize) -> Option<usize> {
 
 /// It is booked, the next run begins, it is booked again.
 fn booked_twice(facts: &Facts<'_>, event: usize, beginning: usize, tag: &Tag) -> Option<Proof> {
-    let mut story = Story::new(facts);
-    let entry = first_entry(facts, event);
-    let begin = story.clone();
-    if entry.and_then(|entry| story.go(&vec![(entry, "")])).is_none() {
-        story = begin;
-    }
-    story.go(&vec![(event, "")])?;
+    let mut story = inside(facts, event);
+    story.enter(event)?;
     story.later(TimeDelta::hours(1));
-    let entries = facts.events().map(|(it, _)| it);
-    let leads =
-        entries.filter(|it| *it != event && facts.leads_to(*it, beginning)).collect::<Vec<_>>();
-    let begins = leads.first()?;
-    let way = facts.way(*begins, beginning, |it| !facts.begins_next_run(it))?;
-    story.go(&way)?;
-    if matches!(facts.element(beginning), Element::Restart(_)) {
-        story.pass_span(facts.document.settings.restart_delay());
-    }
-    story.later(TimeDelta::days(2));
-    if !story.has(tag) {
-        return None;
-    }
-    story.change(Change::tag(tag.clone()));
-    let message = first_message(facts, event)?;
-    let expect = Expectation {
-        not_sent: vec![ExpectedMessage {
-            element: Some(facts.id(message).clone()),
-            run: Some(2),
-            ..ExpectedMessage::default()
-        }],
-        ..Expectation::default()
-    };
-    let shows =
-        format!("The second `{tag}` does nothing: `{}` is not sent again.", facts.id(message));
-    Some(story.shows(shows, expect))
+    let mut leads = facts.events().map(|(it, _)| it);
+    let begins = leads.find(|it| *it != event && facts.leads_to(*it, beginning))?;
+    story.go(&facts.way(begins, beginning, |it| !facts.begins_next_run(it))?)?;
+    assigned_later(&mut story, facts, beginning, tag)?;
+    let mail = facts.id(first_message(facts, event)?);
+    let shows = format!("The second `{tag}` does nothing: `{mail}` is not sent again.");
+    Some(story.shows(shows, not_sent(ExpectedMessage { run: Some(2), ..message(mail) })))
 }
 
 /// The first e-mail behind an element.
@@ -299,7 +263,7 @@ fn first_message(facts: &Facts<'_>, from: usize) -> Option<usize> {
     let mut at = from;
     for _ in 0..facts.len() {
         let (_, next) = facts.edges(at).first()?;
-        if matches!(facts.element(*next), Element::Email(_)) {
+        if facts.is_email(*next) {
             return Some(*next);
         }
         at = *next;
@@ -378,7 +342,7 @@ fn second_booking_does_nothing(facts: &Facts<'_>, all: &All<'_>, found: &mut Fou
     {
         return;
     }
-    for entry in (0..facts.len()).filter(|at| facts.is_entry(*at)) {
+    for entry in facts.entries() {
         let timers = facts.timers().filter(|(at, timer)| {
             timer.repeat.is_none()
                 && timer.field.is_some()
@@ -397,60 +361,39 @@ fn second_booking_does_nothing(facts: &Facts<'_>, all: &All<'_>, found: &mut Fou
                 .is_some_and(|email| email.purpose == Purpose::Transactional);
             is_transactional && facts.leads_to(*message, timer)
         });
-        let Some(message) = confirms else { continue };
+        let Some(confirmation) = confirms else { continue };
         let is_reset_later = facts.beginnings().any(|it| facts.leads_to(timer, it));
         let goes_round = facts.leads_to(timer, timer);
         if is_reset_later || goes_round {
             continue;
         }
-        let id = facts.id(entry);
-        let proof = kept_and_booked(facts, entry, timer, message);
-        found.add(
-            &At::Key(&path_of(facts.document, entry)),
-            Said {
-                element: Some(id.to_string()),
-                message: format!(
-                    "a booking after one that was kept does nothing: after `{}` the path ends without \
-                     a reset, so `{id}` does not fire again",
-                    facts.id(timer),
-                ),
-                remedy: format!(
-                    "let a day pass after `{field}` and reset: a `date_timer` with `offset: 1 day`, \
-                     then a `tag` or `set_field` that withdraws the booking, then a `reset`; or \
-                     make each booking an object (`per: …`)"
-                ),
-                edit: None,
-                proof,
-            },
+        let message = format!(
+            "a booking after one that was kept does nothing: after `{}` the path ends without a \
+             reset, so `{}` does not fire again",
+            facts.id(timer),
+            facts.id(entry),
         );
+        let remedy = format!(
+            "let a day pass after `{field}` and reset: a `date_timer` with `offset: 1 day`, then a \
+             `tag` or `set_field` that withdraws the booking, then a `reset`; or make each booking \
+             an object (`per: …`)"
+        );
+        found.add(At::Element(entry), message, remedy).proof =
+            kept_and_booked(facts, entry, timer, confirmation);
     }
 }
 
 /// It is booked and kept; later everything of the booking happens once more.
-fn kept_and_booked(facts: &Facts<'_>, entry: usize, timer: usize, message: usize) -> Option<Proof> {
+fn kept_and_booked(facts: &Facts<'_>, entry: usize, timer: usize, mail: usize) -> Option<Proof> {
     let mut story = Story::new(facts);
-    let mut way = facts.way(entry, timer, |it| !facts.begins_next_run(it))?;
-    if let Some(last) = way.last_mut() {
-        last.1 = "next";
-    }
-    let to = facts.edges(timer).iter().find(|(key, _)| *key == "next").map(|(_, to)| *to)?;
-    way.push((to, ""));
-    story.go(&way)?;
+    let way = facts.way(entry, timer, |it| !facts.begins_next_run(it))?;
+    story.go(&facts.on_time(way, facts.edge(timer, "next")?)?)?;
     story.later(TimeDelta::days(90));
     story.again(entry)?;
-    let expect = Expectation {
-        sent: vec![ExpectedMessage {
-            element: Some(facts.id(message).clone()),
-            times: Some(1),
-            ..ExpectedMessage::default()
-        }],
-        ..Expectation::default()
-    };
-    let shows = format!(
-        "She books again, months later: `{}` was sent once, for the first booking.",
-        facts.id(message)
-    );
-    Some(story.shows(shows, expect))
+    let mail = facts.id(mail);
+    let shows =
+        format!("She books again, months later: `{mail}` was sent once, for the first booking.");
+    Some(story.shows(shows, sent(ExpectedMessage { times: Some(1), ..message(mail) })))
 }
 
 #[cfg(test)]

@@ -1,5 +1,24 @@
 //! Small things about texts that several lints need.
 
+use dacapo_engine::campaign::reader::Place;
+
+use crate::finding::Edit;
+
+/// What stands in the line of a place before it.
+pub(super) fn before(text: &str, place: Place) -> String {
+    let nth = |number: u32| usize::try_from(number).unwrap_or(1).saturating_sub(1);
+    let line = text.lines().nth(nth(place.line)).unwrap_or_default();
+    line.chars().take(nth(place.column)).collect()
+}
+
+/// An edit that writes a key and its value before the key at this place. It is not safe.
+pub(super) fn beside(text: &str, place: Place, label: &str, written: &str) -> Edit {
+    let before = before(text, place);
+    let is_line = before.trim().is_empty();
+    let text = if is_line { format!("{written}\n{before}") } else { format!("{written}, ") };
+    Edit { label: label.to_owned(), safe: false, from: place, to: place, text }
+}
+
 /// The line and the column, from 1, of a byte in a text; columns count characters.
 pub(super) fn line_and_column(text: &str, byte: usize) -> (u32, u32) {
     let before = text.get(..byte).unwrap_or(text);

@@ -130,13 +130,7 @@ impl<'a> Player<'a> {
             }
             self.advance(at, planned, &path)?;
             // The work of the instant may have made somebody react at once.
-            if let Some(first) = self.reactions.first().cloned()
-                && first.0 <= at
-            {
-                self.reactions.remove(&first);
-                let (_, _, nth, contact) = first;
-                self.does(nth, &planned[nth], Some(&contact))?;
-                self.settle(planned, &planned[nth].path)?;
+            if self.first_reaction(at, planned)? {
                 continue;
             }
             if let Some((step_at, nth)) = next
@@ -149,6 +143,18 @@ impl<'a> Player<'a> {
             }
         }
         self.looks_on(last, planned, limit)
+    }
+
+    /// Does the first reaction that is due by now, if there is one.
+    fn first_reaction(&mut self, at: Instant, planned: &[Planned<'_>]) -> Result<bool, Problem> {
+        let Some(first) = self.reactions.first().cloned().filter(|first| first.0 <= at) else {
+            return Ok(false);
+        };
+        self.reactions.remove(&first);
+        let (_, _, nth, contact) = first;
+        self.does(nth, &planned[nth], Some(&contact))?;
+        self.settle(planned, &planned[nth].path)?;
+        Ok(true)
     }
 
     /// After the last step: until nothing is due, or it is long enough.
@@ -176,14 +182,7 @@ impl<'a> Player<'a> {
                 return Ok(());
             };
             self.advance(at, planned, "until")?;
-            if let Some(first) = self.reactions.first().cloned()
-                && first.0 <= at
-            {
-                self.reactions.remove(&first);
-                let (_, _, nth, contact) = first;
-                self.does(nth, &planned[nth], Some(&contact))?;
-                self.settle(planned, &planned[nth].path)?;
-            }
+            self.first_reaction(at, planned)?;
         }
     }
 

@@ -11,7 +11,9 @@ use axum::http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use axum::response::IntoResponse as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dacapo_platform::api::{InOnePiece, LARGEST_ANSWER, Problem, carried, do_unfinished_calls};
+use dacapo_platform::api::{
+    InOnePiece, LARGEST_ANSWER, LookBack, Problem, carried, do_unfinished_calls,
+};
 use dacapo_platform::platform::Platform;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
@@ -58,7 +60,7 @@ struct Http {
 /// See [`answer`]; what the table answers to the rule.
 pub async fn api(platform: &Platform, router: &Router, event: &Value) -> Result<Value, Failure> {
     if is_from_rule(event) {
-        let done = do_unfinished_calls(platform).await;
+        let done = do_unfinished_calls(platform, LookBack::Usual).await;
         return done.map(|()| Value::Null).map_err(|error| Failure(error.to_string()));
     }
     answer(router, event).await

@@ -6,6 +6,7 @@
 //! order, or twice, as real queues do ([`World::waiting`], [`World::perform`]).
 
 mod objects;
+mod resuming;
 mod traces;
 mod work;
 
@@ -18,7 +19,7 @@ use crate::campaign::graph::Graph;
 use crate::campaign::{Campaign, Reached, Timeline};
 use crate::contact::{Author, Consent, Contact, Patch};
 use crate::decide::{Event, Ignored};
-use crate::enrollment::Enrollment;
+use crate::enrollment::{Enrollment, Status};
 use crate::field::FieldType;
 use crate::history::{Command, Record, Trace};
 use crate::ids::{CampaignId, ContactId, ElementId, FieldKey, ObjectType};
@@ -90,6 +91,8 @@ pub struct World {
     /// What the keys of objects stand for.
     keys: BTreeMap<(ObjectType, String), objects::Keyed>,
     enrollments: BTreeMap<(ContactId, CampaignId), Enrollment>,
+    /// The statuses in campaigns that are not in the world.
+    elsewhere: BTreeMap<CampaignId, Status>,
     statistics: BTreeMap<CampaignId, Tally>,
     /// How each message was settled, and why it was not sent (R30).
     ledger: BTreeMap<(ContactId, CampaignId, u32, u32), Settlement>,
@@ -120,6 +123,7 @@ impl World {
             contacts: BTreeMap::new(),
             keys: BTreeMap::new(),
             enrollments: BTreeMap::new(),
+            elsewhere: BTreeMap::new(),
             statistics: BTreeMap::new(),
             ledger: BTreeMap::new(),
             waiting: Vec::new(),

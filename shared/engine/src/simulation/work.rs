@@ -189,7 +189,10 @@ impl World {
 
     /// The subject's status in another campaign, in which it may be the person (R71).
     fn status_in(&self, subject: &ContactId, campaign: &CampaignId) -> Option<Status> {
-        let there = self.campaigns.get(campaign)?.subject_in(subject)?;
+        let Some(other) = self.campaigns.get(campaign) else {
+            return self.elsewhere.get(campaign).copied();
+        };
+        let there = other.subject_in(subject)?;
         self.enrollment(&there, campaign).map(|enrollment| enrollment.status)
     }
 

@@ -41,7 +41,7 @@ use crate::tags::Tags;
 pub use call::auth::{Admin, AdminKeeper, AdminKey, Scope, key_of};
 pub use call::problem::{Fault, Problem};
 pub use call::room::{InOnePiece, LARGEST_ANSWER, carried};
-pub use connections::unfinished::do_unfinished_calls;
+pub use connections::unfinished::{LookBack, do_unfinished_calls};
 pub use contacts::calls::WrittenContact;
 pub use contacts::changes::ChangedContact;
 pub use contacts::hooks::PostedContact;
@@ -153,6 +153,7 @@ fn all<S: Surface>(on: S) -> S {
     let on = objects::import::routes(on);
     let on = campaigns::calls::routes(on);
     let on = campaigns::drafts::routes(on);
+    let on = campaigns::publishing::routes(on);
     let on = campaigns::statistics::routes(on);
     let on = campaigns::pausing::routes(on);
     let on = campaigns::simulating::routes(on);

@@ -7,13 +7,13 @@
 
 mod drafts;
 mod fields;
+mod linting;
 mod pausing;
 mod publishing;
 mod statistics;
 
 use std::sync::Arc;
 
-use dacapo_authoring::lint::{self, Given};
 use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::campaign::reader::{self, Source};
 use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
@@ -25,7 +25,7 @@ pub use crate::catalog::{Together, alone};
 pub use drafts::{Changed, Draft, Drafts, OnlyIf, Saved};
 pub use fields::FieldDeleted;
 pub use pausing::{Pause, PausedTogether, Resume, ResumedTogether};
-pub use publishing::{Publish, State};
+pub use publishing::{Proposed, Publish, State};
 pub use statistics::{DayStatistics, ElementStatistics, MessageStatistics, Statistics};
 
 use crate::Instant;
@@ -192,8 +192,9 @@ impl Campaigns {
     ) -> Result<Vec<Problem>, CampaignError> {
         match read_document(id, text) {
             Ok(source) => {
-                let problems = self.problems(&source, &self.catalog.current().await?.catalog);
-                Ok(with_findings(text, &source, problems))
+                let loaded = self.catalog.current().await?;
+                let problems = self.problems(&source, &loaded.catalog);
+                Ok(linting::with_findings(text, &source, &loaded, problems))
             }
             Err(CampaignError::Invalid(problems)) => Ok(problems),
             Err(error) => Err(error),
@@ -208,7 +209,10 @@ impl Campaigns {
     pub async fn findings(&self, id: &CampaignId) -> Result<Vec<Problem>, CampaignError> {
         let draft = self.stored_draft(id).await?;
         let mut found = match read_document(id, &draft.source) {
-            Ok(source) => with_findings(&draft.source, &source, Vec::new()),
+            Ok(source) => {
+                let loaded = self.catalog.current().await?;
+                linting::with_findings(&draft.source, &source, &loaded, Vec::new())
+            }
             Err(_) => Vec::new(),
         };
         found.truncate(MOST_FINDINGS);
@@ -247,16 +251,6 @@ impl Campaigns {
         });
         if is_gone.await? { Ok(()) } else { Err(self.refusal(id, only_if).await?) }
     }
-}
-
-/// Problems of a document, and what the lints find if it has no errors, in order of place.
-fn with_findings(text: &str, source: &Source, mut problems: Vec<Problem>) -> Vec<Problem> {
-    if problems.iter().all(|problem| problem.severity != Severity::Error) {
-        let found = lint::check(&[Given { text, source }]);
-        problems.extend(found.into_iter().flatten().map(Problem::from));
-        problems.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
-    }
-    problems
 }
 
 /// Reads a document that is to be kept as this campaign's.

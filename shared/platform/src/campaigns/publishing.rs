@@ -3,13 +3,18 @@
 //! A version and the catalog that names it are written in one transaction. The work on many
 //! contacts that follows is a job, which is opened by the same transaction.
 
+use std::sync::Arc;
+
 use dacapo_engine::campaign::Reached;
+use dacapo_engine::campaign::format::Document;
+use dacapo_engine::campaign::graph::Graph;
+use dacapo_engine::campaign::reader::Source;
 use dacapo_engine::ids::CampaignId;
-use dacapo_engine::problem::Severity;
+use dacapo_engine::problem::{Problem, Severity};
 
 use super::{
-    CampaignError, Campaigns, OnlyIf, object_refused, read_document, shown_name, there_mut,
-    too_many_fields,
+    CampaignError, Campaigns, MOST_FINDINGS, OnlyIf, linting, object_refused, read_document,
+    shown_name, there, there_mut, too_many_fields,
 };
 use crate::Instant;
 use crate::catalog::{Catalog, FieldsFull, Head, Paused, StoredVersion, Together};
@@ -27,6 +32,21 @@ pub struct Publish {
     pub migrate: bool,
     /// Which draft is to be published.
     pub only_if: OnlyIf,
+}
+
+/// What would be published.
+#[derive(Debug, Clone)]
+pub struct Proposed {
+    /// The document, with the operator's restart delay if it has none.
+    pub document: Document,
+    /// The version that it would be.
+    pub version: u32,
+    /// The version that is published; `None` if none is.
+    pub published: Option<Arc<Graph>>,
+    /// The catalog with what the document declares.
+    pub catalog: Catalog,
+    /// What the lints find in it, at most [`MOST_FINDINGS`].
+    pub findings: Vec<Problem>,
 }
 
 /// The standing of a campaign.
@@ -112,20 +132,7 @@ impl Campaigns {
                     if there_mut(catalog, id)?.saved != draft.saved {
                         return Ok((None, Vec::new()));
                     }
-                    let mut errors = self.problems(&source, catalog);
-                    errors.retain(|problem| problem.severity == Severity::Error);
-                    if !errors.is_empty() {
-                        return Err(CampaignError::Invalid(errors));
-                    }
-                    for (key, field) in &source.document.fields {
-                        let full = |FieldsFull| CampaignError::Invalid(vec![too_many_fields()]);
-                        catalog.declare(key, field.clone()).map_err(full)?;
-                    }
-                    for (kind, wanted) in &source.document.objects {
-                        let refused =
-                            |why| CampaignError::Invalid(vec![object_refused(kind, &why)]);
-                        catalog.declare_object(kind, wanted).map_err(refused)?;
-                    }
+                    self.declare(catalog, &source)?;
                     let (at, fields) = (self.store.now(), catalog.field_types());
                     let per = source.document.per.as_ref();
                     let objects = per
@@ -163,7 +170,7 @@ impl Campaigns {
                     let mut writes = vec![Write::put(stored, Condition::Absent)];
                     writes.extend(jobs);
                     writes.extend(together(&version)?);
-                    Ok((Some(version), writes))
+                    Ok::<_, CampaignError>((Some(version), writes))
                 })
                 .await?;
             // Otherwise the draft was saved again after it was read.
@@ -173,6 +180,57 @@ impl Campaigns {
             }
         }
         Err(Error::Contended(TRIES).into())
+    }
+
+    /// What publishing the draft would publish, or publishing this text in its place. Nothing is
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::publish`].
+    pub async fn proposed(
+        &self,
+        id: &CampaignId,
+        text: Option<&str>,
+    ) -> Result<Proposed, CampaignError> {
+        let loaded = self.catalog.current().await?;
+        let mut catalog = loaded.catalog.clone();
+        let head = there(&catalog, id)?;
+        let (version, published) = (head.version + 1, head.standing());
+        let text = match text {
+            Some(text) => text.to_owned(),
+            None => self.stored_draft(id).await?.source,
+        };
+        let mut source = read_document(id, &text)?;
+        self.declare(&mut catalog, &source)?;
+        let mut findings = linting::with_findings(&text, &source, &loaded, Vec::new());
+        findings.truncate(MOST_FINDINGS);
+        let published = match published {
+            Some(standing) => Some(self.catalog.version(id, standing.version).await?),
+            None => None,
+        };
+        // The operator's delay is no difference between two versions.
+        let delay = &mut source.document.settings.restart_delay;
+        *delay = delay.or(self.defaults.restart_delay);
+        Ok(Proposed { document: source.document, version, published, catalog, findings })
+    }
+
+    /// Declares in the catalog what a document declares, if it can be published.
+    fn declare(&self, catalog: &mut Catalog, source: &Source) -> Result<(), CampaignError> {
+        let mut errors = self.problems(source, catalog);
+        errors.retain(|problem| problem.severity == Severity::Error);
+        if !errors.is_empty() {
+            return Err(CampaignError::Invalid(errors));
+        }
+        for (key, field) in &source.document.fields {
+            let full = |FieldsFull| CampaignError::Invalid(vec![too_many_fields()]);
+            catalog.declare(key, field.clone()).map_err(full)?;
+        }
+        for (kind, wanted) in &source.document.objects {
+            let refused = |why| CampaignError::Invalid(vec![object_refused(kind, &why)]);
+            catalog.declare_object(kind, wanted).map_err(refused)?;
+        }
+        Ok(())
     }
 
     /// Opens the jobs that follow from a milestone.

@@ -41,6 +41,9 @@ use crate::keys::sha256;
 const TOLD_ELSEWHERE: [&str; 6] =
     ["name", "email", "guests", "location", "title", "rescheduleReason"];
 
+/// How many attendees of a booking are taken.
+const MOST_ATTENDEES: usize = 500;
+
 /// How many digits of the hash of an address are in a key.
 const DIGITS: usize = 16;
 
@@ -80,6 +83,10 @@ pub(super) fn understand(body: &Value, at: Instant) -> Result<Understood, Vec<Mi
     let attendees = attendees.filter(|attendees| !attendees.is_empty());
     if attendees.is_none() {
         missing.push(Misfit::missing("/payload/attendees", "who is coming"));
+    }
+    if let Some(many) = attendees.filter(|attendees| attendees.len() > MOST_ATTENDEES) {
+        let message = format!("{} are coming; at most {MOST_ATTENDEES} are taken", many.len());
+        return Err(vec![Misfit::new("/payload/attendees", "too_many", message)]);
     }
     for (nth, one) in attendees.into_iter().flatten().enumerate() {
         let path = format!("/payload/attendees/{nth}");
@@ -123,14 +130,15 @@ pub(super) fn understand(body: &Value, at: Instant) -> Result<Understood, Vec<Mi
 /// When it happened. What comes with a cancellation besides says only again what was booked.
 fn told(event: &str, status: &str, happened: Instant) -> Telling {
     let rank = match (event, status) {
-        ("BOOKING_CREATED" | "BOOKING_REQUESTED", _) => 0,
-        ("BOOKING_RESCHEDULED", _) => 1,
-        (_, "no_show") => 2,
-        (_, "booked") => 3,
-        _ => 4,
+        ("BOOKING_REQUESTED", _) => 0,
+        ("BOOKING_CREATED", _) => 1,
+        ("BOOKING_RESCHEDULED", _) => 2,
+        (_, "no_show") => 3,
+        (_, "booked") => 4,
+        _ => 5,
     };
     let status = ToldAt::new(happened, rank);
-    Telling { status, details: (rank < 2).then_some(status) }
+    Telling { status, details: (rank < 3).then_some(status) }
 }
 
 /// Whether a call is so old that an earlier copy of it may have expired.

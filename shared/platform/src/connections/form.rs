@@ -113,18 +113,20 @@ fn leaves(body: &Tree) -> Vec<Leaf> {
             break;
         }
         match tree {
-            Tree::Members(members) => open.extend(members.into_iter().map(|(name, member)| {
-                let place = beneath(&path, &name);
-                (depth + 1, place, name, member)
-            })),
+            Tree::Members(members) => {
+                open.extend(members.into_iter().take(MOST_VALUES).map(|(name, member)| {
+                    let place = beneath(&path, &name);
+                    (depth + 1, place, name, member)
+                }));
+            }
             // Ticked boxes are one value of several words.
             Tree::List(items) => match texts(&items) {
                 Some(texts) => {
                     found.push(Leaf { depth, path, name, value: Value::from(texts.join(",")) });
                 }
-                None => open.extend(items.into_iter().enumerate().map(|(nth, item)| {
-                    (depth + 1, format!("{path}/{nth}"), nth.to_string(), item)
-                })),
+                None => open.extend(items.into_iter().take(MOST_VALUES).enumerate().map(
+                    |(nth, item)| (depth + 1, format!("{path}/{nth}"), nth.to_string(), item),
+                )),
             },
             Tree::Plain(Value::String(text)) => match Tree::opened(&text) {
                 Some(inner) => open.push_back((depth, path, name, inner)),

@@ -42,7 +42,11 @@ struct Rate {
 
 impl Rate {
     fn room_at(&self, now: Instant) -> i64 {
-        let passed = (now - self.since).num_milliseconds().max(0);
+        // The clock went back: nobody knows how much has passed.
+        if now < self.since {
+            return AT_ONCE * 1_000;
+        }
+        let passed = (now - self.since).num_milliseconds();
         self.room.saturating_add(passed.saturating_mul(A_SECOND)).min(AT_ONCE * 1_000)
     }
 }

@@ -9,11 +9,11 @@
 //! | `mapping` | the connection's `map`: from places in a body to members of a contact or an object |
 //! | `calendly`, `calcom`, `form` | one kind of connection each: from a body to `Incoming` |
 //! | `stored` | a connection and a received call as they are stored |
-//! | `store` | connections and received calls, read and written |
+//! | `store`, `received` | connections, and received calls, read and written |
 //! | `told` | when what is known of a booking was told, if the contact has its date |
 //! | `known` | the memory of a process: unknown URLs, and how many calls came |
 //!
-//! All but `store` and `told` are pure. What is received is stored before it is worked on: nothing that a tool
+//! All but `store`, `received` and `told` are pure. What is received is stored before it is worked on: nothing that a tool
 //! has sent is lost to a crash or to a wrong map.
 
 mod calcom;
@@ -22,6 +22,7 @@ mod form;
 mod incoming;
 mod known;
 mod mapping;
+mod received;
 mod signature;
 mod store;
 mod stored;
@@ -32,11 +33,13 @@ mod understanding;
 pub(crate) use incoming::{Answered, Booking, Incoming, IncomingObject, Misfit};
 pub(crate) use known::{Known, Rated};
 pub(crate) use mapping::{OBJECT, Target, is_pointer, is_well_formed, target};
+pub(crate) use received::{Kept, NewCall, Place};
 pub(crate) use signature::{SIGNED_BY, verify};
 pub use store::Connections;
-pub(crate) use store::{Found, Kept, NewCall, Place, Unchanged};
+pub(crate) use store::{Found, Unchanged};
 pub(crate) use stored::{
-    Bytes, Connection, Kind, Made, MadeObject, OVERLAP, Outcome, ReceivedCall, ReplacedSecret,
+    Bytes, CALLS_KEPT, Connection, Kind, Made, MadeObject, OVERLAP, Outcome, ReceivedCall,
+    ReplacedSecret,
 };
 pub(crate) use told::KnownBooking;
 pub(crate) use tree::{Body, Tree};

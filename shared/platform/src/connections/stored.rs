@@ -31,6 +31,15 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Its word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Calendly => "calendly",
+            Self::Calcom => "calcom",
+            Self::Form => "form",
+        }
+    }
+
     /// Whether its calls are signed, so that a connection has a secret.
     pub(crate) fn is_signed(self) -> bool {
         match self {
@@ -173,6 +182,9 @@ pub(crate) struct ReceivedCall {
     /// When it came.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub(crate) at: Instant,
+    /// Of which kind the connection was; unknown of calls that were stored before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) kind: Option<Kind>,
     /// What the tool says has happened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) event: Option<String>,

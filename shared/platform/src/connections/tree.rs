@@ -10,6 +10,12 @@ use serde_json::{Map, Value};
 
 use crate::connections::incoming::Misfit;
 
+/// The longest place in a body that is looked at, in bytes: a place is copied for each value beneath it.
+const LONGEST_PLACE: usize = 4_000;
+
+/// How many names that stand twice are told of.
+const MOST_TWICE: usize = 50;
+
 /// A value of JSON.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Tree {
@@ -36,7 +42,7 @@ impl From<Tree> for Body {
     fn from(tree: Tree) -> Self {
         let mut places = Vec::new();
         let value = tree.once("", &mut places);
-        let twice = places.into_iter().map(|place| {
+        let twice = places.into_iter().take(MOST_TWICE).map(|place| {
             let message = stands_twice(&place);
             Misfit::new(&place, "twice", message)
         });
@@ -67,7 +73,28 @@ impl Tree {
         if !text.starts_with(['{', '[']) {
             return None;
         }
-        serde_json::from_str(text).ok()
+        serde_json::from_str(text).ok().filter(Self::is_readable)
+    }
+
+    /// Whether no place in it is too long: [`longest_place`](Self::longest_place).
+    pub(crate) fn is_readable(&self) -> bool {
+        self.longest_place() <= LONGEST_PLACE
+    }
+
+    /// The length of its longest place in bytes, about.
+    fn longest_place(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            Self::List(items) => {
+                let deepest = items.iter().map(Self::longest_place).max();
+                deepest.map_or(0, |deepest| deepest + items.len().to_string().len() + 1)
+            }
+            Self::Members(members) => {
+                let each =
+                    members.iter().map(|(name, member)| name.len() + 1 + member.longest_place());
+                each.max().unwrap_or(0)
+            }
+        }
     }
 
     /// The value without members that have two different values; their places are added.
@@ -91,7 +118,7 @@ impl Tree {
                     }
                 }
                 for name in differ {
-                    if read.remove(name).is_some() {
+                    if read.remove(name).is_some() && twice.len() < MOST_TWICE {
                         twice.push(beneath(place, name));
                     }
                 }

@@ -4,6 +4,8 @@
 //! job must be able to begin however slowly they are read. The dry run reads the contacts
 //! themselves, up to a bound, and does not change them.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -25,6 +27,9 @@ const COUNTED_FOR: TimeDelta = TimeDelta::seconds(10);
 
 /// How many pairs of contact and campaign a dry run looks at.
 const LOOKED_AT: u64 = 10_000;
+
+/// How long those in flight are looked for.
+const LOOKED_FOR: TimeDelta = TimeDelta::seconds(5);
 
 /// How many pairs a dry run shows.
 const SHOWN: usize = 20;
@@ -191,6 +196,51 @@ impl Jobs {
                 Ok((job, writes))
             })
             .await
+    }
+
+    /// Some of those in flight in a campaign, `most` at most. They are looked for among its members,
+    /// up to a bound and for a stated time.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    pub async fn in_flight(
+        &self,
+        campaign: &CampaignId,
+        most: usize,
+    ) -> Result<Vec<ContactId>, Error> {
+        let until = self.store.now() + LOOKED_FOR;
+        let (mut found, mut looked_at) = (BTreeSet::new(), 0);
+        for shard in 0..SHARDS {
+            let mut cursor = None;
+            loop {
+                let (listed, after) = self
+                    .selected(&Selection::Enrolled, Some(campaign), shard, cursor, AT_ONCE)
+                    .await?;
+                let subjects = self.subjects_of(&Selection::Enrolled, campaign, &listed).await?;
+                let key = |subject| self.store.keys.enrollment(subject, campaign);
+                let keys: Vec<_> = subjects.iter().map(key).collect();
+                let stored = match keys.as_slice() {
+                    [] => Vec::new(),
+                    keys => self.store.table.get_many(keys, Consistency::Eventual).await?,
+                };
+                for (subject, stored) in subjects.into_iter().zip(&stored) {
+                    looked_at += 1;
+                    let state = stored.as_ref().map(read_state).transpose()?;
+                    if state.is_some_and(|state| !state.enrollment.tokens.is_empty()) {
+                        found.insert(subject);
+                    }
+                }
+                if found.len() >= most || looked_at >= LOOKED_AT || self.store.now() >= until {
+                    return Ok(found.into_iter().take(most).collect());
+                }
+                cursor = after;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(found.into_iter().collect())
     }
 
     async fn picked(&self, requested: &Requested) -> Result<Picked, Error> {

@@ -1,5 +1,6 @@
 //! Connections: set up, posted to by tools, looked at and replayed, as programs outside see them.
 
+mod attacked;
 mod calcom;
 mod calendly;
 mod doors;

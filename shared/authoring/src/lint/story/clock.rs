@@ -3,6 +3,7 @@
 use chrono::{Days, NaiveDateTime, TimeDelta};
 use dacapo_engine::campaign::format::{DateTimer, Repeat, Wait};
 use dacapo_engine::field::FieldType;
+use dacapo_engine::ids::FieldKey;
 use dacapo_engine::time::{Weekdays, Zone};
 
 use super::Story;
@@ -35,21 +36,8 @@ impl Story<'_> {
             let moment = timer.offset.after(at, Zone::UTC).naive_utc();
             return self.arrive(moment, timer);
         };
-        let value = match self.subject.fields.get(field).and_then(read_date) {
-            Some(value) => value,
-            None => {
-                let days_before = timer.offset.is_negative();
-                let far = if days_before { TimeDelta::days(60) } else { TimeDelta::days(2) };
-                let value = self.now + far;
-                let written = self.written(field, value)?;
-                // Who books gives the date with it.
-                let mut both = Both::default();
-                both.subject.fields.insert(field.clone(), written);
-                self.before(both)?;
-                value
-            }
-        };
-        let moment = timer.offset.after(value.and_utc(), Zone::UTC).naive_utc();
+        let far = if timer.offset.is_negative() { 60 } else { 2 };
+        let moment = self.moment(timer, field, self.now + TimeDelta::days(far))?;
         if timer.repeat == Some(Repeat::Yearly) {
             self.later(TimeDelta::days(380));
             return Some(());
@@ -82,18 +70,24 @@ impl Story<'_> {
         if timer.repeat.is_some() {
             return None;
         }
-        let value = match self.subject.fields.get(field).and_then(read_date) {
-            Some(value) => value,
-            None => {
-                let value = self.now - TimeDelta::days(30);
-                let written = self.written(field, value)?;
-                let mut both = Both::default();
-                both.subject.fields.insert(field.clone(), written);
-                self.before(both)?;
-                value
-            }
-        };
-        let moment = timer.offset.after(value.and_utc(), Zone::UTC).naive_utc();
+        let moment = self.moment(timer, field, self.now - TimeDelta::days(30))?;
         (moment + TimeDelta::days(1) < self.now).then_some(())
+    }
+
+    /// The timer's moment by the date that is in the field; without one, `date` is set before.
+    fn moment(
+        &mut self,
+        timer: &DateTimer,
+        field: &FieldKey,
+        date: NaiveDateTime,
+    ) -> Option<NaiveDateTime> {
+        let known = self.subject.fields.get(field).and_then(read_date);
+        if known.is_none() {
+            // Who books gives the date with it.
+            let mut both = Both::default();
+            both.subject.fields.insert(field.clone(), self.written(field, date)?);
+            self.before(both)?;
+        }
+        Some(timer.offset.after(known.unwrap_or(date).and_utc(), Zone::UTC).naive_utc())
     }
 }

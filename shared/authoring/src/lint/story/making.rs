@@ -11,20 +11,17 @@ use super::{Change, Story};
 
 impl Story<'_> {
     pub(super) fn written(&self, field: &FieldKey, at: NaiveDateTime) -> Option<Value> {
-        match self.facts.field_type(field)? {
-            FieldType::Date => Some(json!(at.format("%Y-%m-%d").to_string())),
-            FieldType::Datetime => Some(json!(at.format("%Y-%m-%d %H:%M").to_string())),
-            FieldType::Text | FieldType::Number | FieldType::Boolean => None,
-        }
+        dated(self.facts.field_type(field)?, at)
     }
 
     /// A value of the field; the second of them is another one.
-    pub(super) fn sample(&self, key: &FieldKey, of_person: bool, nth: i64) -> Option<Value> {
-        let kind = if of_person {
-            self.facts.contact_field_type(key)?
-        } else {
-            self.facts.field_type(key)?
-        };
+    pub(in super::super) fn sample(
+        &self,
+        key: &FieldKey,
+        of_person: bool,
+        nth: i64,
+    ) -> Option<Value> {
+        let kind = self.facts.type_of(of_person, key)?;
         let at = self.now + TimeDelta::days(90 + nth);
         Some(match kind {
             FieldType::Text if key.as_str() == "time_zone" => return None,
@@ -35,8 +32,7 @@ impl Story<'_> {
             FieldType::Text => json!(["some", "other"][usize::from(nth > 0)]),
             FieldType::Number => json!(1 + nth),
             FieldType::Boolean => json!(nth == 0),
-            FieldType::Date => json!(at.format("%Y-%m-%d").to_string()),
-            FieldType::Datetime => json!(at.format("%Y-%m-%d %H:%M").to_string()),
+            FieldType::Date | FieldType::Datetime => dated(kind, at)?,
         })
     }
 
@@ -133,16 +129,8 @@ impl Story<'_> {
                 _ => Some(Value::Null),
             };
         }
-        let kind = if of_person {
-            self.facts.contact_field_type(key)?
-        } else {
-            self.facts.field_type(key)?
-        };
-        let date = |at: NaiveDateTime| match kind {
-            FieldType::Date => Some(json!(at.format("%Y-%m-%d").to_string())),
-            FieldType::Datetime => Some(json!(at.format("%Y-%m-%d %H:%M").to_string())),
-            FieldType::Text | FieldType::Number | FieldType::Boolean => None,
-        };
+        let kind = self.facts.type_of(of_person, key)?;
+        let date = |at| dated(kind, at);
         let beside =
             |value: &Value, by: f64| Some(Value::Number(Number::from_f64(value.as_f64()? + by)?));
         match test {
@@ -173,6 +161,15 @@ pub(super) struct Both {
 impl Both {
     fn of(&mut self, person: bool) -> &mut Change {
         if person { &mut self.person } else { &mut self.subject }
+    }
+}
+
+/// A time as a field of a type for dates has it.
+fn dated(kind: FieldType, at: NaiveDateTime) -> Option<Value> {
+    match kind {
+        FieldType::Date => Some(json!(at.format("%Y-%m-%d").to_string())),
+        FieldType::Datetime => Some(json!(at.format("%Y-%m-%d %H:%M").to_string())),
+        FieldType::Text | FieldType::Number | FieldType::Boolean => None,
     }
 }
 

@@ -174,7 +174,11 @@ impl Problem {
 
     /// 413.
     pub fn too_large(limit: usize) -> Self {
-        let detail = format!("the body has more than {limit} bytes; send less at once");
+        Self::too_much(format!("the body has more than {limit} bytes; send less at once"))
+    }
+
+    /// 413 for another reason than its length.
+    pub fn too_much(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "The body is too large", detail)
     }
 

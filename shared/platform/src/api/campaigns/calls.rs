@@ -1,35 +1,32 @@
-//! Campaigns: the list, validating, and publishing. `drafts` has the documents.
+//! Campaigns: the list, and validating. `drafts` has the documents, `publishing` publishes.
 
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use dacapo_engine::campaign::schema;
 use dacapo_engine::ids::CampaignId;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::call::auth::Holder;
 use crate::api::call::charset;
 use crate::api::call::describing::CampaignDocument;
 use crate::api::call::extract::{Path, Query, json, whole};
-use crate::api::call::idempotency::{Answer, Once};
+use crate::api::call::idempotency::Answer;
 use crate::api::call::lists::{Listed, Page, Paging, filled};
 use crate::api::call::openapi::open_document;
-use crate::api::call::problem::{Fault, MEDIA_TYPE, Problem};
+use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::room::{Room, place, sentence};
 use crate::api::call::shapes::CampaignStatus;
 use crate::api::call::surface::{Surface, calls};
-use crate::api::campaigns::preconditions::{CHANGED, ChangedDraft, Preconditions, SEEN};
-use crate::campaigns::{Campaigns, Publish};
+use crate::campaigns::Campaigns;
 use crate::contact_json::{instant_json, instant_text};
 use crate::error::Error;
 use crate::table::Unwritable;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
-    calls!(on, list, validate, publish, document_schema)
+    calls!(on, list, validate, document_schema)
 }
 
 /// A campaign in the list.
@@ -154,63 +151,6 @@ async fn validate(
         _ => text,
     };
     Answer::ok(&Findings::of(campaigns.validate(&id, &text).await?)?)
-}
-
-/// How to publish.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default, deny_unknown_fields)]
-struct HowToPublish {
-    /// Whether contacts that are there already may enter.
-    enroll_existing: bool,
-    /// What becomes of contacts on their way.
-    in_flight: InFlight,
-}
-
-/// What becomes of contacts on their way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum InFlight {
-    /// They go on in the version that they are in.
-    #[default]
-    Stay,
-    /// They move to the new version, each to the element of the same id.
-    Migrate,
-}
-
-/// A version that was published.
-#[derive(Debug, Serialize, ToSchema)]
-struct Published {
-    version: u32,
-    /// What the lints find in it: worth a look, and no more than 20.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    problems: Vec<Finding>,
-}
-
-/// Publishes the draft as a new version, which never changes.
-#[utoipa::path(post, path = "/v1/campaigns/{id}/publish", tag = "Campaigns",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = SEEN)),
-    request_body = Option<HowToPublish>,
-    responses((status = 200, body = Published), (status = 404, body = Problem),
-        (status = 412, body = ChangedDraft, content_type = MEDIA_TYPE, description = CHANGED), (status = 422, body = Problem)))]
-async fn publish(
-    State(campaigns): State<Arc<Campaigns>>,
-    holder: Holder,
-    Path(id): Path<CampaignId>,
-    headers: HeaderMap,
-    once: Once,
-    Asked(how): Asked<HowToPublish>,
-) -> Result<Answer, Problem> {
-    let migrate = how.in_flight == InFlight::Migrate;
-    let only_if = Preconditions::of(&headers)?.into_only_if();
-    let how = Publish { enroll_existing: how.enroll_existing, migrate, only_if };
-    let found = campaigns.findings(&id).await?;
-    let published = |version: u32| {
-        let problems = found.iter().cloned().map(Finding::from).collect();
-        answer(&Published { version, problems })
-    };
-    let together = |version: &u32| once.keeps(&published(*version)?);
-    let version = campaigns.publish(&id, how, holder.name(), together).await?;
-    Ok(published(version)?)
 }
 
 /// The JSON Schema of the campaign document: open, so that editors can load it.

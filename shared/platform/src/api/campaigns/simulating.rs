@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use dacapo_authoring::campaigns::{Together, together};
 use dacapo_authoring::expectation::differences;
+use dacapo_authoring::journey::Journey;
 use dacapo_authoring::scenario::Scenario;
 use dacapo_authoring::simulate::{Bounds, Surroundings};
 use dacapo_engine::campaign::reader::read_as;
@@ -26,6 +27,9 @@ use crate::played::play;
 
 /// How many other campaigns may take part.
 const MOST_OTHERS: usize = 20;
+
+/// How many bytes all documents have together at most.
+const LONGEST_TOGETHER: usize = 600 * 1024;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, simulate)
@@ -66,31 +70,17 @@ async fn simulate(
     Json(what): Json<WhatToSimulate>,
 ) -> Result<Answer, Problem> {
     let texts = texts(&campaigns, &id, &what).await?;
-    // Read as a text, so that every problem names its path.
-    let (scenario, _) = read_as::<Scenario>(&what.scenario.to_string())
-        .map_err(|problems| refused("scenario", problems))?;
     let loaded = catalog.current().await?;
     let surroundings = Surroundings {
         account: loaded.account.clone(),
         fields: loaded.catalog.fields.clone(),
         objects: loaded.catalog.objects.clone(),
     };
-    let Together { documents, warnings } = together(&texts, &surroundings).map_err(|all| {
-        let faults = all.into_iter().flat_map(|(name, problems)| {
-            problems.into_iter().map(move |problem| Fault {
-                message: format!("{name}: {}", problem.message),
-                ..Fault::from(problem)
-            })
-        });
-        Problem::invalid(faults.collect())
-    })?;
-    let (played, scenario) = blocking
-        .run(move || (play(&documents, &scenario, &surroundings, &Bounds::of_a_call()), scenario))
-        .await?;
-    let journey = played.map_err(|problems| refused("scenario", problems))?;
+    let scenario = what.scenario.to_string();
+    let played = blocking.run(move || played(&texts, &scenario, &surroundings)).await??;
+    let Played { scenario, journey, warnings } = played;
     let mut answer = json!(journey);
-    let warnings = warnings.into_iter().flat_map(|(_, problems)| problems);
-    answer["findings"] = warnings.map(|problem| json!(problem)).collect();
+    answer["findings"] = json!(warnings);
     if scenario.expect.is_some() {
         answer["differences"] = json!(differences(&scenario, &journey, Some(&id)));
     }
@@ -100,6 +90,36 @@ async fn simulate(
         return Err(Problem::invalid_at("scenario", "too_large", message));
     }
     Answer::ok(&answer)
+}
+
+/// What came of playing.
+struct Played {
+    scenario: Scenario,
+    journey: Journey,
+    warnings: Vec<dacapo_engine::problem::Problem>,
+}
+
+fn played(
+    texts: &[(String, String)],
+    scenario: &str,
+    surroundings: &Surroundings,
+) -> Result<Played, Problem> {
+    // Read as a text, so that every problem names its path.
+    let (scenario, _) =
+        read_as::<Scenario>(scenario).map_err(|problems| refused("scenario", problems))?;
+    let Together { documents, warnings } = together(texts, surroundings).map_err(|all| {
+        let faults = all.into_iter().flat_map(|(name, problems)| {
+            problems.into_iter().map(move |problem| Fault {
+                message: format!("{name}: {}", problem.message),
+                ..Fault::from(problem)
+            })
+        });
+        Problem::invalid(faults.collect())
+    })?;
+    let journey = play(&documents, &scenario, surroundings, &Bounds::of_a_call())
+        .map_err(|problems| refused("scenario", problems))?;
+    let warnings = warnings.into_iter().flat_map(|(_, problems)| problems).collect();
+    Ok(Played { scenario, journey, warnings })
 }
 
 /// The texts of the campaigns that are played, this one first, each with its id.
@@ -124,6 +144,13 @@ async fn texts(
     for other in what.campaigns.iter().filter(|other| *other != id) {
         let newest = campaigns.head(other).await?.state.version();
         texts.push((other.to_string(), campaigns.text(other, newest).await?));
+    }
+    let bytes: usize = texts.iter().map(|(_, text)| text.len()).sum();
+    if bytes > LONGEST_TOGETHER {
+        let message = format!(
+            "the documents have {bytes} bytes together; at most {LONGEST_TOGETHER} are played: name fewer campaigns"
+        );
+        return Err(Problem::invalid_at("campaigns", "too_large", message));
     }
     Ok(texts)
 }

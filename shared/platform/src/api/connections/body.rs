@@ -60,7 +60,15 @@ pub(super) fn plain(parts: &Parts, body: &[u8]) -> Option<String> {
 ///
 /// 415 for a media type that is not read, 400 for what cannot be read.
 pub(super) async fn read(kind: Kind, parts: &Parts, body: &[u8]) -> Result<Body, Problem> {
-    let as_json = || json::<Tree>(parts, body).map(Body::from);
+    let as_json = || {
+        let tree = json::<Tree>(parts, body)?;
+        match tree.is_readable() {
+            true => Ok(Body::from(tree)),
+            false => Err(Problem::malformed(
+                "the names in the body are too long: at most 4,000 bytes may lead to a value; shorten them",
+            )),
+        }
+    };
     if is_json(parts) {
         return as_json();
     }

@@ -39,6 +39,7 @@ use crate::connections::{
     Body, Connection, Found, Kept, Kind, Misfit, NewCall, Outcome, Place, Rated, ReceivedCall,
     SIGNED_BY, is_outdated, understand, verify,
 };
+use crate::error::Retryability;
 use crate::keys::sha256;
 use crate::metrics::Metric;
 use crate::platform::Platform;
@@ -136,6 +137,7 @@ impl Arrived<'_> {
         let call = ReceivedCall {
             at: *now,
             event: None,
+            kind: Some(connection.kind),
             media: body::declared(parts),
             size: body.len(),
             whole: true,
@@ -158,11 +160,18 @@ impl Arrived<'_> {
         let new = NewCall { call, body: Some(body), plain: plain.as_deref() };
         match platform.connections.keep(at, &new).await? {
             Kept::New(found) => {
-                let working = Working { platform, connection, at };
+                let working = Working { platform, connection, at, is_continued: false };
                 answered(ended_or_left(working.work(found, parts, body).await)?)
             }
             Kept::Known(found) => self.again(at, found, parts, body).await,
             Kept::Full => Err(too_many(TOMORROW)),
+            Kept::TooMany(addresses) => {
+                let why = format!(
+                    "it names {addresses} addresses; at most 500 are taken: send fewer at once"
+                );
+                self.refuse(parts, body, "too_large", &why).await?;
+                Err(Problem::too_much(why))
+            }
         }
     }
 
@@ -178,7 +187,8 @@ impl Arrived<'_> {
             Outcome::Done | Outcome::Ignored => answered((found.what.outcome, None)),
             Outcome::Received | Outcome::Failed | Outcome::Refused => {
                 let Self { platform, connection, .. } = *self;
-                let working = Working { platform, connection, at };
+                let is_continued = found.what.outcome == Outcome::Received;
+                let working = Working { platform, connection, at, is_continued };
                 answered(ended_or_left(working.work(found, parts, body).await)?)
             }
         }
@@ -188,14 +198,18 @@ impl Arrived<'_> {
     /// minutes before.
     fn ids(&self, parts: &Parts, body: &[u8]) -> (String, Option<String>) {
         let named = NAMES_THE_CALL.iter().find_map(|name| parts.headers.get(*name));
-        match (self.connection.kind, named) {
+        let media = media_type(parts).unwrap_or_default();
+        // Of a form in parts the text between them differs each time.
+        let between = body::boundary(parts).map(|between| format!("--{between}"));
+        match (self.connection.kind, named.filter(|named| !named.is_empty())) {
             (Kind::Calendly | Kind::Calcom, _) => (digest(&[body]), None),
-            (Kind::Form, Some(named)) => (digest(&[b"named", named.as_bytes()]), None),
+            // A name that stands for several bodies, such as that of a subscription, hides none.
+            (Kind::Form, Some(named)) => {
+                let body = without(body, between.as_deref().unwrap_or_default().as_bytes());
+                (digest(&[b"named", named.as_bytes(), media.as_bytes(), &body]), None)
+            }
             (Kind::Form, None) => {
-                let media = media_type(parts).unwrap_or_default();
-                // Of a form in parts the text between them differs each time.
-                let between = body::boundary(parts).unwrap_or_default();
-                let body = without(body, between.as_bytes());
+                let body = without(body, between.as_deref().unwrap_or_default().as_bytes());
                 let span = self.now.timestamp().div_euclid(SAME_POST.num_seconds());
                 let of = |span: i64| digest(&[media.as_bytes(), &span.to_be_bytes(), &body]);
                 (of(span), Some(of(span - 1)))
@@ -229,6 +243,7 @@ impl Arrived<'_> {
         let call = ReceivedCall {
             at: now,
             event: None,
+            kind: Some(connection.kind),
             media: body::declared(parts),
             size: body.len(),
             whole: false,
@@ -260,19 +275,14 @@ fn ended_or_left(
     }
 }
 
-/// A text without a part of it, wherever that stands.
+/// A text without a part of it, wherever a line begins with that.
 fn without(body: &[u8], part: &[u8]) -> Vec<u8> {
-    let (mut rest, mut left) = (body, Vec::with_capacity(body.len()));
-    while let Some(first) = rest.first() {
-        match rest.strip_prefix(part).filter(|_| !part.is_empty()) {
-            Some(behind) => rest = behind,
-            None => {
-                left.push(*first);
-                rest = &rest[1..];
-            }
-        }
-    }
-    left
+    let lines = body.split_inclusive(|byte| *byte == b'\n');
+    let lines = lines.map(|line| match line.strip_prefix(part) {
+        Some(behind) if !part.is_empty() => behind,
+        _ => line,
+    });
+    lines.flatten().copied().collect()
 }
 
 /// A digest of parts, each with its length.
@@ -304,6 +314,8 @@ pub(super) struct Working<'a> {
     pub(super) platform: &'a Platform,
     pub(super) connection: &'a Connection,
     pub(super) at: Place<'a>,
+    /// Whether somebody has begun it and not ended it.
+    pub(super) is_continued: bool,
 }
 
 impl Working<'_> {
@@ -339,7 +351,20 @@ impl Working<'_> {
             misfit.path = shortened(&misfit.path);
             misfit.message = shortened(&misfit.message);
         }
-        self.platform.connections.settle(self.at, &found, &call).await?;
+        match self.platform.connections.settle(self.at, &found, &call).await {
+            // It would be done again and again.
+            Err(error) if error.retryability() == Retryability::Permanent => {
+                call = ReceivedCall {
+                    outcome: Outcome::Failed,
+                    why: Some(shortened(&format!("what came of it cannot be stored: {error}"))),
+                    misfits: Vec::new(),
+                    made: Vec::new(),
+                    ..call
+                };
+                self.platform.connections.settle(self.at, &found, &call).await?;
+            }
+            settled => settled?,
+        }
         if call.outcome == Outcome::Failed {
             Metric::CallsFailed.tell(1);
         }
@@ -348,6 +373,14 @@ impl Working<'_> {
 
     async fn perform(&self, call: &mut ReceivedCall, body: &Body) -> Result<(), Problem> {
         let now = self.platform.store.now();
+        if let Some(came) = call.kind.filter(|came| *came != self.connection.kind) {
+            let why = format!(
+                "it came when the connection was one of kind `{}`: what it says is not taken as another tool's",
+                came.word()
+            );
+            failed(call, vec![Misfit::new("", "other_kind", why)]);
+            return Ok(());
+        }
         if call.replayed.is_none() && is_outdated(self.connection.kind, body, now) {
             call.outcome = Outcome::Ignored;
             call.why =
@@ -371,8 +404,11 @@ impl Working<'_> {
                 return Ok(());
             }
         };
-        let Self { platform, connection, at } = *self;
-        let performer = Performer { platform, connection, place: at, expires: call.expires() };
+        let Self { platform, connection, at, is_continued } = *self;
+        // What of it was written already is known by its pointer; only a replay writes it once more.
+        let is_continued = is_continued && call.replayed.is_none();
+        let expires = call.expires();
+        let performer = Performer { platform, connection, place: at, expires, is_continued };
         call.outcome = Outcome::Done;
         call.made = Vec::new();
         let mut outdated = None;

@@ -45,6 +45,8 @@ pub(super) struct Performer<'a> {
     pub(super) place: Place<'a>,
     /// When the call expires.
     pub(super) expires: Instant,
+    /// Whether somebody has begun the call and not ended it.
+    pub(super) is_continued: bool,
 }
 
 /// Why something was not written.
@@ -134,6 +136,9 @@ impl Performer<'_> {
     ) -> Result<(Made, Vec<Misfit>), NotPerformed> {
         let loaded = self.platform.catalog.current().await?;
         let (person, mut told) = self.person(incoming, &loaded).await?;
+        if let Some(made) = self.made_before(incoming, &person).await? {
+            return Ok((made, told));
+        }
         let made = match &incoming.object {
             Some(object) => {
                 self.write_both((object, incoming), &person, &loaded, &mut told).await?
@@ -144,6 +149,28 @@ impl Performer<'_> {
             },
         };
         Ok((made, told))
+    }
+
+    /// What a call that is continued has written of this contact already: it is written together with
+    /// a pointer to the call. What says when it happened is no worse for being told again.
+    async fn made_before(
+        &self,
+        incoming: &Incoming,
+        person: &Person,
+    ) -> Result<Option<Made>, Error> {
+        let Some(contact) = person.before.as_ref().filter(|_| self.is_continued) else {
+            return Ok(None);
+        };
+        if incoming.told.is_some()
+            || !self.platform.connections.has_written(&contact.id, self.place).await?
+        {
+            return Ok(None);
+        }
+        let object = incoming
+            .object
+            .as_ref()
+            .map(|object| MadeObject { kind: object.kind.clone(), key: object.key.clone() });
+        Ok(Some(Made { contact: contact.id.clone(), created: false, changed: true, object }))
     }
 
     fn author(&self) -> Author {

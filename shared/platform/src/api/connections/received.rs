@@ -103,7 +103,8 @@ async fn replay(
     })?;
     found.what.replayed = Some(platform.store.now());
     let parts = parts_of(found.what.media.as_deref());
-    let working = Working { platform: &platform, connection: &connection.what, at };
+    let working =
+        Working { platform: &platform, connection: &connection.what, at, is_continued: false };
     working.work(found, &parts, &body.bytes()).await?;
     let found = connections.call(at).await?.ok_or_else(|| no_such_call(&call))?;
     Answer::ok(&CallShape::of(&call, &found.what))

@@ -2,13 +2,22 @@
 //!
 //! What is kept was answered with success, or the tool has heard nothing. Neither is reason to wait
 //! for the tool to send it again: many send once. So every few minutes the calls of the last hour
-//! are looked at. Doing one again is idempotent, and who ends it first ends it.
+//! are looked at, once an hour those of the last day, and after a start all that are kept.
+//!
+//! | a call | is |
+//! |---|---|
+//! | of which a contact was written | known by the pointer that is written with it, and not written again |
+//! | that says when it happened | as good as new: nothing older overwrites it |
+//! | that was begun and kills whoever does it | told after half an hour; its size is bounded before it is kept |
+//!
+//! Who ends it first ends it.
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Timelike as _};
 
+use crate::Instant;
 use crate::api::connections::body::parts_of;
 use crate::api::connections::incoming::Working;
-use crate::connections::{Connection, Place};
+use crate::connections::{CALLS_KEPT, Connection, Place};
 use crate::error::Error;
 use crate::metrics::Metric;
 use crate::platform::Platform;
@@ -16,8 +25,8 @@ use crate::platform::Platform;
 /// How long the door has for a call before it is looked at here: longer than any function may take.
 const LEFT_ALONE: TimeDelta = TimeDelta::minutes(2);
 
-/// How far back is looked.
-const LOOKED_BACK: TimeDelta = TimeDelta::hours(1);
+/// How long it may take: a function has a little more.
+const TAKES: TimeDelta = TimeDelta::seconds(20);
 
 /// From what age on a person should know.
 const TROUBLE_FROM: TimeDelta = TimeDelta::minutes(30);
@@ -25,33 +34,64 @@ const TROUBLE_FROM: TimeDelta = TimeDelta::minutes(30);
 /// How many calls of a connection are done in one round.
 const MOST_AT_ONCE: usize = 200;
 
-/// Does the calls that were kept and not ended, of every connection. To be called every few minutes.
+/// How far back is looked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LookBack {
+    /// An hour, and once an hour a day.
+    Usual,
+    /// As long as calls are kept: after a start.
+    All,
+}
+
+impl LookBack {
+    fn span(self, now: Instant) -> TimeDelta {
+        match self {
+            Self::All => CALLS_KEPT,
+            Self::Usual if now.minute() < 5 => TimeDelta::days(1),
+            Self::Usual => TimeDelta::hours(1),
+        }
+    }
+}
+
+/// Does the calls that were kept and not ended, of every connection. To be called every five minutes.
 ///
 /// # Errors
 ///
 /// What the table answers when connections and calls are listed; those of other connections are done
 /// all the same. A call that cannot be done stays for the next round, and does not delay others.
-pub async fn do_unfinished_calls(platform: &Platform) -> Result<(), Error> {
+pub async fn do_unfinished_calls(platform: &Platform, back: LookBack) -> Result<(), Error> {
     let platform = platform.at_work();
+    let began = platform.store.now();
     let mut done = Ok(());
     for connection in platform.connections.list().await? {
-        done = done.and(of_connection(&platform, &connection).await);
+        done = done.and(of_connection(&platform, &connection, (began, back)).await);
     }
     done
 }
 
-async fn of_connection(platform: &Platform, connection: &Connection) -> Result<(), Error> {
-    let (connections, now) = (&platform.connections, platform.store.now());
-    let span = (now - LOOKED_BACK, now - LEFT_ALONE);
+async fn of_connection(
+    platform: &Platform,
+    connection: &Connection,
+    (began, back): (Instant, LookBack),
+) -> Result<(), Error> {
+    let connections = &platform.connections;
+    let span = (began - back.span(began), began - LEFT_ALONE);
     for (id, found) in connections.unfinished(&connection.id, span, MOST_AT_ONCE).await? {
+        if platform.store.now() - began >= TAKES {
+            tracing::warn!(
+                connection = connection.id.as_str(),
+                "no time is left; received calls wait"
+            );
+            return Ok(());
+        }
         let (at, came) = (Place { connection: &connection.id, id: &id }, found.what.at);
         let Some(body) = connections.body(at).await? else { continue };
         let parts = parts_of(found.what.media.as_deref());
-        let working = Working { platform, connection, at };
+        let working = Working { platform, connection, at, is_continued: true };
         let Err(problem) = working.work(found, &parts, &body.bytes()).await else { continue };
         let (connection, why) = (connection.id.as_str(), problem.detail());
         tracing::warn!(connection, call = id, why, "a received call cannot be done");
-        if now - came >= TROUBLE_FROM {
+        if began - came >= TROUBLE_FROM {
             Metric::CallsUnfinished.tell(1);
         }
     }

@@ -21,12 +21,12 @@ use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
 use crate::api::contacts::explanation::ExplanationShape;
 use crate::api::contacts::object_names::{ObjectNames, subject_of};
+use crate::api::contacts::remembered::{Piece, remembered};
 use crate::catalog::{CatalogStore, Head, Loaded};
 use crate::contacts::Contacts;
 use crate::enrollments::{Decisions, StoredEnrollment};
 use crate::error::Error;
-use crate::handlers::{StoredHistory, StoredTrace};
-use crate::keys::{Keys, is_trace, revision_of_history, subject_in};
+use crate::keys::Keys;
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::objects::Objects;
 use crate::store::{Store, read};
@@ -134,45 +134,18 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// The newest history, newest first, and whether that is all there is. What the last decision
-    /// did is in the enrollment until it is recorded.
+    /// The newest history of the campaign, newest first, and whether that is all there is.
     async fn history(
         &self,
         stored: Option<&StoredEnrollment>,
     ) -> Result<(Vec<Remembered>, bool), Error> {
-        let partition = self.store.keys.contact_partition(self.subject);
-        let query = crate::table::Query::of(&partition).prefix(Keys::HISTORY).descending();
-        let page = self.store.table.query(query.limit(HISTORY_READ).strong()).await?;
-        let (mut history, mut recorded) = (Vec::new(), Vec::new());
-        for item in &page.items {
-            if subject_in(&item.key).as_ref() != Some(self.subject) {
-                continue;
-            }
-            if is_trace(&item.key) {
-                let StoredTrace { trace, .. } = read(item)?;
-                history.push(Remembered::Nothing(trace));
-                continue;
-            }
-            let StoredHistory { campaign, records, .. } = read(item)?;
-            if campaign == *self.campaign {
-                recorded.extend(revision_of_history(&item.key));
-                history.extend(records.into_iter().rev().map(Remembered::Decided));
-            }
-        }
-        if let Some(stored) = stored {
-            // What was deferred to it is recorded under the first decision's revision.
-            let last = (stored.recorded_as(), &stored.records);
-            let deferred =
-                stored.deferred.iter().map(|deferred| (deferred.stamp, &deferred.records));
-            let earlier = stored.earlier.iter().map(|earlier| (earlier.stamp, &earlier.records));
-            let mut newest: Vec<_> = deferred.chain([last]).chain(earlier).collect();
-            newest.retain(|(stamp, _)| !recorded.contains(stamp));
-            newest.sort_by_key(|(stamp, _)| std::cmp::Reverse(*stamp));
-            let records = newest.into_iter().flat_map(|(_, records)| records.iter().rev());
-            let records = records.cloned().map(Remembered::Decided);
-            history = records.chain(history).collect();
-        }
-        Ok((history, page.cursor.is_none()))
+        let Self { store, subject, campaign } = self;
+        let (pieces, is_all) = remembered(store, subject, campaign, stored, HISTORY_READ).await?;
+        let history = pieces.into_iter().filter_map(|piece| match piece {
+            Piece::Decided(of, record) => (of == **campaign).then_some(Remembered::Decided(record)),
+            Piece::Nothing(trace) => Some(Remembered::Nothing(trace)),
+        });
+        Ok((history.collect(), is_all))
     }
 
     /// The newest messages, newest first.

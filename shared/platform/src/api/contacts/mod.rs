@@ -16,6 +16,7 @@ pub(in crate::api) mod names;
 pub(in crate::api) mod object_names;
 pub(in crate::api) mod person_names;
 pub(in crate::api) mod reading;
+pub(in crate::api) mod remembered;
 pub(in crate::api) mod resubscribing;
 pub(in crate::api) mod skipping;
 pub(in crate::api) mod sorting;

@@ -1,6 +1,7 @@
 //! Objects by the names that people use: a type and a key, `appointment/evt-7`.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use dacapo_engine::campaign::format::ObjectDefinition;
 use dacapo_engine::campaign::nearest::remedy;
@@ -22,6 +23,12 @@ pub(in crate::api) struct ObjectName {
     kind: String,
     /// Its key; `null` of one that was deleted long ago.
     key: Option<String>,
+}
+
+impl fmt::Display for ObjectName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind, self.key.as_deref().unwrap_or("?"))
+    }
 }
 
 /// The names of a contact's objects.
