@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::out;
-use crate::remote::{Failure, Remote, part};
+use crate::remote::{Failure, Remote, Scope, part};
 use crate::settings::{
     DeadLetters, DeleteLetters, ListLetters, OnLetters, RetryLetters, ShowLetter,
 };
@@ -32,7 +32,11 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Runs a command.
 pub(crate) fn run(command: &DeadLetters) -> Result<ExitCode, Box<dyn Error>> {
-    let remote = Remote::of(&command.server)?;
+    let needs = match &command.what {
+        OnLetters::List(_) | OnLetters::Show(_) => Scope::Read,
+        OnLetters::Retry(_) | OnLetters::Delete(_) => Scope::Write,
+    };
+    let remote = Remote::of(&command.server, needs)?;
     let letters = Letters { remote, as_json: command.json };
     match &command.what {
         OnLetters::List(list) => letters.list(list),

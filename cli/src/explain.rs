@@ -8,10 +8,11 @@ use std::process::ExitCode;
 
 use dacapo_authoring::lint::{LINTS, Lint, named, page};
 use dacapo_authoring::report::Report;
-use dacapo_authoring::simulate::{Bounds, Surroundings, simulate};
+use dacapo_authoring::simulate::{Bounds, Surroundings};
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::nearest;
 use dacapo_engine::campaign::reader::read;
+use dacapo_platform::played::play;
 
 use crate::files;
 use crate::out;
@@ -29,6 +30,10 @@ pub(crate) fn run(command: &Explain) -> Result<ExitCode, Box<dyn Error>> {
             let why =
                 format!("`{what}` is no lint; to ask a server about a contact say --campaign ID");
             return Err(why.into());
+        }
+        if let Some(about) = of_the_validator(what) {
+            out::line(about)?;
+            return Ok(ExitCode::SUCCESS);
         }
         let known = LINTS.iter().flat_map(|lint| [lint.code, lint.name]);
         let remedy = nearest::remedy(what, known);
@@ -59,6 +64,34 @@ pub(crate) fn run(command: &Explain) -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The page that lists the validator's codes and says of each what it is about.
+const FORMAT: &str = include_str!("../../docs/campaign-format.md");
+
+/// The page of `allow` and of the finding about it.
+const ALLOW: &str = "docs/lints/README.md";
+
+/// What is said of a code that is no lint's: it has no page of its own.
+fn of_the_validator(what: &str) -> Option<String> {
+    let what = what.trim();
+    if what.eq_ignore_ascii_case("D901") || what.eq_ignore_ascii_case("allow-silences-nothing") {
+        return Some(format!(
+            "D901 allow-silences-nothing: a line under `allow` names no lint, or a lint that finds \
+             nothing there any more.\nRemove the line, or write the lint that is meant; see {ALLOW}"
+        ));
+    }
+    let rows = FORMAT.split_once("\n## What the validator says").map_or("", |(_, rows)| rows);
+    let code = format!("`{}`", what.to_ascii_lowercase());
+    let row =
+        rows.lines().find(|row| row.split('|').nth(1).is_some_and(|it| it.contains(&code)))?;
+    let mut cells = row.split('|').map(str::trim).skip(2);
+    let (severity, about) = (cells.next()?, cells.next()?);
+    Some(format!(
+        "{code} is a finding of the validator ({severity}), about: {about}.\nIts remedy stands with \
+         it where `dacapo validate` finds it; see \
+         docs/campaign-format.md#what-the-validator-says"
+    ))
+}
+
 /// Each finding, what is done, and what comes of it.
 fn told(lint: &Lint, report: &Report, documents: &[Document]) -> Result<String, Box<dyn Error>> {
     let mut told = String::new();
@@ -72,7 +105,7 @@ fn told(lint: &Lint, report: &Report, documents: &[Document]) -> Result<String, 
                 continue;
             };
             let journey =
-                simulate(documents, &proof.scenario, &Surroundings::default(), &Bounds::default())
+                play(documents, &proof.scenario, &Surroundings::default(), &Bounds::default())
                     .map_err(|problems| {
                         problems.first().map_or_else(String::new, |it| it.message.clone())
                     })?;

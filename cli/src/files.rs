@@ -9,6 +9,7 @@ use dacapo_authoring::scenario::Scenario;
 use dacapo_authoring::simulate::Surroundings;
 use dacapo_engine::campaign::reader::{Places, read_as};
 use dacapo_engine::problem::Problem;
+use serde_json::Value;
 
 /// The longest text that is read, in bytes; the reader refuses anything longer in its own words.
 const LONGEST: u64 = 4 * 1024 * 1024;
@@ -125,9 +126,48 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
+/// Whether a text is a scenario: it has keys of one, and no elements.
+fn is_scenario(text: &str) -> bool {
+    let keys = ["contact", "contacts", "then", "expect", "campaigns"];
+    has_keys(text, &keys) && !has_keys(text, &["elements"])
+}
+
+/// Whether a document has any of these keys.
+fn has_keys(text: &str, keys: &[&str]) -> bool {
+    match read_as::<Value>(text) {
+        Ok((Value::Object(members), _)) => keys.iter().any(|key| members.contains_key(*key)),
+        Ok(_) | Err(_) => false,
+    }
+}
+
+/// The text of a campaign.
+///
+/// # Errors
+///
+/// If it cannot be read, or is a scenario.
+pub(crate) fn campaign(file: &Path) -> Result<String, Unusable> {
+    let text = text(file)?;
+    if is_scenario(&text) {
+        let file = name(file);
+        return Err(Unusable(vec![format!(
+            "{file}: this is a scenario, not a campaign; `dacapo simulate --scenario {file}` plays \
+             it, `dacapo test {file}` compares what it expects"
+        )]));
+    }
+    Ok(text)
+}
+
 /// A scenario, and where its keys are.
 pub(crate) fn scenario(file: &Path) -> Result<(Scenario, Places), Unusable> {
     let text = text(file)?;
+    if has_keys(&text, &["elements"]) {
+        let file = name(file);
+        return Err(Unusable(vec![format!(
+            "{file}: this is a campaign, not a scenario; `dacapo simulate {file} --scenario \
+             SCENARIO` plays a scenario with it, `dacapo simulate {file} --explore` walks every \
+             way without one, and `dacapo validate {file}` looks for mistakes"
+        )]));
+    }
     read_as(&text).map_err(|problems| Unusable::of(&name(file), &problems))
 }
 
@@ -156,7 +196,7 @@ pub(crate) fn campaigns(
         )]));
     }
     let texts: Result<Vec<(String, String)>, Unusable> =
-        all.iter().map(|file| Ok((name(file), text(file)?))).collect();
+        all.iter().map(|file| Ok((name(file), campaign(file)?))).collect();
     together(&texts?, &Surroundings::default()).map_err(|refused| {
         let lines = refused
             .iter()

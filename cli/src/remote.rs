@@ -44,6 +44,24 @@ pub(crate) struct Remote {
     agent: ureq::Agent,
 }
 
+/// What a command needs a key for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// It only looks.
+    Read,
+    /// It has something done, or foreseen.
+    Write,
+}
+
+impl Scope {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Read => "`read`",
+            Self::Write => "`write`",
+        }
+    }
+}
+
 /// Why there is no answer to continue with.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -66,17 +84,20 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 impl Remote {
-    /// The server to use.
+    /// The server to use, for what needs a key of this scope.
     ///
     /// # Errors
     ///
     /// If no key was given.
-    pub(crate) fn of(server: &Server) -> Result<Self, Failure> {
+    pub(crate) fn of(server: &Server, needs: Scope) -> Result<Self, Failure> {
         let url = server.url.clone();
         let key = server.api_key.as_deref().unwrap_or_default().trim().to_owned();
         if key.is_empty() {
-            let why = "there is no API key; give one that may `write` with --api-key, or in DACAPO_API_KEY";
-            return Err(Failure::Other(why.to_owned()));
+            let why = format!(
+                "there is no API key; give one that may {} with --api-key, or in DACAPO_API_KEY",
+                needs.word()
+            );
+            return Err(Failure::Other(why));
         }
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)

@@ -264,7 +264,7 @@ pub(crate) struct Simulate {
     pub(crate) files: Vec<PathBuf>,
     /// What happens to whom, and when: docs/authoring.md says how to write it. `-` reads it from
     /// standard input.
-    #[arg(long, value_name = "FILE", required_unless_present = "explore")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) scenario: Option<PathBuf>,
     /// Walk every way by itself, without a scenario: what is never reached, loops, the most messages
     /// a day, and where a path waits for what can no longer come.

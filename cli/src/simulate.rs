@@ -8,26 +8,36 @@ use std::process::ExitCode;
 use dacapo_authoring::expectation::{Difference, differences};
 use dacapo_authoring::explore::{Limits, explore};
 use dacapo_authoring::scenario::Scenario;
-use dacapo_authoring::simulate::{Bounds, Surroundings, placed, simulate};
+use dacapo_authoring::simulate::{Bounds, Surroundings, placed};
 use dacapo_engine::campaign::reader::Places;
+use dacapo_platform::played::play;
 use serde_json::json;
 
 use crate::files::{self, Unusable};
 use crate::out;
 use crate::settings::{JourneyFormat, Simulate};
 
-/// Plays the scenario and prints the journey.
+/// Plays the scenario and prints the journey. Fails if something else is expected.
 pub(crate) fn run(command: &Simulate) -> Result<ExitCode, Box<dyn Error>> {
     let inputs = command.files.iter().chain(&command.scenario);
     if inputs.filter(|file| *file == Path::new("-")).count() > 1 {
         return Err("standard input can be read once; name a file for the other `-`".into());
     }
-    let Some(scenario_file) = &command.scenario else { return explores(command) };
+    let Some(scenario_file) = &command.scenario else {
+        if command.explore {
+            return explores(command);
+        }
+        out::complain(
+            "say what is to be played: `--scenario FILE` (docs/authoring.md says how to write \
+             one), or `--explore` to walk every way without a scenario",
+        );
+        return Ok(ExitCode::from(2));
+    };
     let (scenario, places) = files::scenario(scenario_file)?;
     let campaigns = files::campaigns(&command.files, &scenario, scenario_file)?;
     let file = files::name(scenario_file);
     let journey =
-        simulate(&campaigns.documents, &scenario, &Surroundings::default(), &Bounds::default())
+        play(&campaigns.documents, &scenario, &Surroundings::default(), &Bounds::default())
             .map_err(|problems| Unusable::of(&file, &placed(problems, &places)))?;
     let first = campaigns.documents.first().map(|document| &document.id);
     let different = differences(&scenario, &journey, first);
@@ -57,7 +67,7 @@ pub(crate) fn run(command: &Simulate) -> Result<ExitCode, Box<dyn Error>> {
         }
         JourneyFormat::Mermaid => out::line(journey.as_mermaid().trim_end())?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if different.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Walks every way, and prints what was found.

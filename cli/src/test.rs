@@ -6,8 +6,9 @@ use std::process::ExitCode;
 
 use dacapo_authoring::expectation::differences;
 use dacapo_authoring::scenario::Scenario;
-use dacapo_authoring::simulate::{Bounds, Surroundings, placed, simulate};
+use dacapo_authoring::simulate::{Bounds, Surroundings, placed};
 use dacapo_engine::campaign::reader::read_as;
+use dacapo_platform::played::play;
 use serde_json::{Value, json};
 
 use crate::files::{self, Unusable};
@@ -104,17 +105,13 @@ fn test(file: &Path) -> Option<Tested> {
         Ok(campaigns) => campaigns,
         Err(why) => return Some(failed(&why)),
     };
-    let journey = match simulate(
-        &campaigns.documents,
-        &scenario,
-        &Surroundings::default(),
-        &Bounds::default(),
-    ) {
-        Ok(journey) => journey,
-        Err(problems) => {
-            return Some(failed(&Unusable::of(&name, &placed(problems, &places))));
-        }
-    };
+    let journey =
+        match play(&campaigns.documents, &scenario, &Surroundings::default(), &Bounds::default()) {
+            Ok(journey) => journey,
+            Err(problems) => {
+                return Some(failed(&Unusable::of(&name, &placed(problems, &places))));
+            }
+        };
     let first = campaigns.documents.first().map(|document| &document.id);
     let different = differences(&scenario, &journey, first);
     let failure = (!different.is_empty()).then(|| written(&name, &places, &different));

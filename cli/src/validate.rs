@@ -28,7 +28,7 @@ pub(crate) fn run(command: &Validate) -> Result<ExitCode, Box<dyn Error>> {
     let mut texts = Vec::new();
     let mut paths = Vec::new();
     for file in &command.files {
-        match files::text(file) {
+        match files::campaign(file) {
             Ok(text) => {
                 texts.push((files::name(file), text));
                 paths.push(file.as_path());
@@ -60,12 +60,17 @@ pub(crate) fn run(command: &Validate) -> Result<ExitCode, Box<dyn Error>> {
 
 /// Applies the safe edits to the files, and looks at them again.
 fn mended(mut report: Report, paths: &[&Path]) -> Result<Report, Box<dyn Error>> {
-    let mut applied = 0;
+    let (mut applied, mut told) = (0, Vec::new());
     for _ in 0..MOST_ROUNDS {
         let mut texts = Vec::new();
         let mut in_round = 0;
         for (file, path) in report.files.iter().zip(paths) {
             let (text, edits) = fix::apply(&file.text, &file.findings);
+            for finding in fix::applied(&file.text, &file.findings) {
+                let label = finding.edit.as_ref().map_or("", |edit| edit.label.as_str());
+                let line = finding.line.unwrap_or(1);
+                told.push(format!("{}:{line}: {}: {label}", file.file, finding.code));
+            }
             if edits > 0 {
                 if *path == Path::new("-") {
                     return Err("standard input cannot be mended; name a file for `--fix`".into());
@@ -81,7 +86,17 @@ fn mended(mut report: Report, paths: &[&Path]) -> Result<Report, Box<dyn Error>>
         applied += in_round;
         report = Report::of(texts);
     }
-    out::complain(format_args!("{applied} edits applied"));
+    let all = report.files.iter().flat_map(|file| &file.findings);
+    let left = all.filter(|finding| finding.edit.as_ref().is_some_and(|edit| !edit.safe)).count();
+    told.push(format!("{} applied", counted(applied, "edit")));
+    if left > 0 {
+        told.push(format!(
+            "{} left to you: not safe, since more may change than the finding is about; \
+             `--format json` shows what would be written",
+            counted(left, "edit")
+        ));
+    }
+    out::complain(told.join("\n"));
     Ok(report)
 }
 
@@ -90,13 +105,20 @@ fn as_text(report: &Report) -> String {
     for file in &report.files {
         blocks.extend(file.findings.iter().map(|finding| shown(file, finding)));
         let (errors, warnings) = (file.count(Severity::Error), file.count(Severity::Warning));
-        let mut counts = format!("{}: {errors} errors, {warnings} warnings", file.file);
+        let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+        let mut counts = format!("{}: {errors}, {warnings}", file.file);
         if file.count(Severity::Advice) > 0 {
             counts.push_str(&format!(", {} advice", file.count(Severity::Advice)));
         }
         blocks.push(counts);
     }
     blocks.join("\n\n")
+}
+
+/// So many of something.
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// A finding with its line and a caret.

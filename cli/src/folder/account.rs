@@ -11,7 +11,7 @@ use dacapo_engine::ids::{CampaignId, FieldKey, ObjectType};
 use dacapo_platform::campaigns::LONGEST_DRAFT;
 use serde_json::{Value, json};
 
-use crate::remote::{Call, Failure, Remote, Reply, part};
+use crate::remote::{Call, Failure, Remote, Reply, Scope, part};
 use crate::settings::{InFlight, Server};
 
 /// How many are on a page, and how many pages are read at most.
@@ -75,14 +75,14 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn of(server: &Server) -> Result<Self, Failure> {
+    pub(super) fn of(server: &Server, needs: Scope) -> Result<Self, Failure> {
         let (scheme, rest) = server.url.split_once("://").unwrap_or(("", &server.url));
         let host = rest.split('/').next().unwrap_or_default();
         if host.contains('@') {
             let why = "the URL holds a name or a password before `@`; leave that out, and give the key with --api-key";
             return Err(Failure::Other(why.to_owned()));
         }
-        Ok(Self { remote: Remote::of(server)?, name: format!("{scheme}://{rest}") })
+        Ok(Self { remote: Remote::of(server, needs)?, name: format!("{scheme}://{rest}") })
     }
 
     /// The campaigns that are there.

@@ -13,7 +13,7 @@ use super::documents::{Document, Folder, Unreadable};
 use super::told::{Outcome, Told};
 use super::{difference, in_words};
 use crate::out;
-use crate::remote::Failure;
+use crate::remote::{Failure, Scope};
 use crate::settings::Diff;
 
 /// What is told in the end, in this order.
@@ -35,7 +35,7 @@ pub(crate) fn run(command: &Diff) -> ExitCode {
 }
 
 fn compared(command: &Diff) -> Result<ExitCode, Box<dyn Error>> {
-    let account = Account::of(&command.server)?;
+    let account = Account::of(&command.server, Scope::Write)?;
     let folder = Folder::read(&command.folder)?;
     let listed = account.list()?;
     let mut told = Told::new(command.format, &WORDS);

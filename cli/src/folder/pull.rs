@@ -12,7 +12,7 @@ use super::documents::{Document, Folder, Unreadable};
 use super::memory::{Memory, Seen};
 use super::told::{Outcome, Told};
 use super::{difference, in_words};
-use crate::remote::Failure;
+use crate::remote::{Failure, Scope};
 use crate::settings::Pull;
 
 /// What is told in the end, in this order.
@@ -21,7 +21,7 @@ const WORDS: [&str; 8] = ["new", "updated", "deleted", "kept", "gone", "refused"
 /// Writes what the account has into the folder.
 pub(crate) fn run(command: &Pull) -> Result<ExitCode, Box<dyn Error>> {
     let root = &command.folder;
-    let account = Account::of(&command.server)?;
+    let account = Account::of(&command.server, Scope::Read)?;
     create_dir_all(root).map_err(|error| format!("{}: {error}", root.display()))?;
     let folder = Folder::read(root)?;
     let mut memory = Memory::read(root, &account.name)?;

@@ -20,7 +20,7 @@ use super::documents::{Document, Folder, Unreadable};
 use super::memory::{Memory, Seen};
 use super::told::{Outcome, Told};
 use super::{difference, in_words};
-use crate::remote::Failure;
+use crate::remote::{Failure, Scope};
 use crate::settings::Push;
 
 /// What is told in the end, in this order.
@@ -32,7 +32,7 @@ const WOULD_BE: [&str; 6] =
 
 /// Sends what was changed.
 pub(crate) fn run(command: &Push) -> Result<ExitCode, Box<dyn Error>> {
-    let account = Account::of(&command.server)?;
+    let account = Account::of(&command.server, Scope::Write)?;
     let folder = Folder::read(&command.folder)?;
     let memory = Memory::read(&command.folder, &account.name)?;
     let words = if command.dry_run { &WOULD_BE } else { &WORDS };

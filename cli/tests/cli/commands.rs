@@ -81,6 +81,49 @@ fn r7_a_finding_shows_its_line_with_a_caret_and_is_mended() {
 }
 
 #[test]
+fn what_is_mended_is_told_and_what_is_not_safe_is_left_and_not_offered() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = loops(&directory);
+    let birthday = directory.path().join("birthday.yaml").display().to_string();
+    let text = std::fs::read_to_string(example("birthday.yaml")).unwrap();
+    let plain = text.replace("    repeat: yearly\n", "");
+    assert_ne!(text, plain, "the example has another form");
+    std::fs::write(&birthday, &plain).unwrap();
+    let sarif = dacapo(&["validate", "--format", "sarif", &file, &birthday]);
+    let sarif: Value = serde_json::from_slice(&sarif.stdout).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let offered = |code: &str| {
+        let of = results.iter().find(|result| result["ruleId"] == code);
+        of.unwrap_or_else(|| panic!("{code}: {results:#?}"))["fixes"].is_array()
+    };
+    assert!(offered("D104") && !offered("D303"), "{results:#?}");
+    let output = dacapo(&["validate", "--fix", &file, &birthday]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("appointment-loop.yaml:18: D104: "), "{told}");
+    assert!(told.contains("1 edit applied"), "{told}");
+    assert!(told.contains("1 edit left to you: not safe"), "{told}");
+    let left = String::from_utf8(output.stdout).unwrap();
+    assert!(left.contains("appointment-loop.yaml: 0 errors, 0 warnings"), "{left}");
+    assert_eq!(std::fs::read_to_string(&birthday).unwrap(), plain);
+}
+
+#[test]
+fn explain_knows_what_is_no_lint() {
+    let explained = |code: &str| {
+        let output = dacapo(&["explain", code]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for code in ["path_ends_when_missed", "unreachable", "unknown_key"] {
+        let said = explained(code);
+        assert!(said.contains(&format!("`{code}` is a finding of the validator")), "{said}");
+        assert!(said.contains("docs/campaign-format.md#what-the-validator-says"), "{said}");
+    }
+    assert!(explained("unreachable").contains("(error), about: the graph"));
+    assert!(explained("D901").contains("docs/lints/README.md"));
+}
+
+#[test]
 fn findings_are_told_to_programs_and_from_standard_input() {
     let directory = tempfile::tempdir().unwrap();
     let file = loops(&directory);

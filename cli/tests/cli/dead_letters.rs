@@ -203,7 +203,8 @@ fn whoever_asks_wrongly_is_told_what_to_do() {
         let _ = write!(stream, "{head}\r\nContent-Length: {}\r\n\r\n{page}", page.len());
     });
     for (url, key, arguments, says) in [
-        (url, "", &["list"][..], "there is no API key; give one that may `write` with --api-key"),
+        (url, "", &["list"][..], "there is no API key; give one that may `read` with --api-key"),
+        (url, "", &["delete", "x", "--yes"], "give one that may `write` with --api-key"),
         (url, "wrong", &["list"], "refuses the API key: this API key is unknown, or was deleted"),
         (url, KEY, &["delete", "x", "--yes"], "there is no dead letter \"x\""),
         (url, KEY, &["show", "a/b c"], "there is no dead letter \"a/b c\""),

@@ -44,6 +44,53 @@ fn r61_explain_asks_a_server_about_a_contact() {
 }
 
 #[test]
+fn r61_the_text_tells_instants_in_one_zone_and_what_is_wrong_in_its_own_words() {
+    let serve = Serve::standing(None, "2026-12-01T08:00:00Z");
+    serve.publish("appointment-loop");
+    let ann = json!({ "email": "ann@example.com", "first_name": "Ann", "time_zone": "Europe/Berlin",
+        "tags": ["Lead"] });
+    serve.post("/v1/hooks/contact", &ann);
+    serve.post("/dev/idle", &json!({}));
+    let asked = ["ann@example.com", "--campaign", "appointment-loop"];
+    let output = explain(serve.url(), &asked);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "since Dec 1, 2026, 9:00 AM (Europe/Berlin)",
+        "All times below are local times in Europe/Berlin.",
+        "  Thu 2026-12-03 09:00  `two_days`: it goes on to",
+        "  Tue 2026-12-01 09:00  tag Lead was added",
+    ] {
+        assert!(text.contains(part), "{part}:\n{text}");
+    }
+    assert!(!text.contains("00Z"), "{text}");
+    let object = explain(serve.url(), &[&asked[..], &["--object", "appointment/a"]].concat());
+    assert_eq!(object.status.code(), Some(1));
+    let why = String::from_utf8(object.stderr).unwrap();
+    assert!(why.contains("is about contacts; leave `--object` out"), "{why}");
+    assert!(!why.contains("GET"), "{why}");
+    let nobody = explain(serve.url(), &["bob@example.com", "--campaign", "appointment-loop"]);
+    let why = String::from_utf8(nobody.stderr).unwrap();
+    assert!(why.contains("no contact `email:bob@example.com`"), "{why}");
+}
+
+#[test]
+fn r61_who_only_looks_is_asked_for_a_key_that_may_read() {
+    let told = |arguments: &[&str]| {
+        let dacapo = Command::new(env!("CARGO_BIN_EXE_dacapo"))
+            .args(arguments)
+            .env_remove("DACAPO_API_KEY")
+            .output();
+        String::from_utf8(dacapo.unwrap().stderr).unwrap()
+    };
+    for looks in [&["explain", "ann@example.com", "--campaign", "a"][..], &["dead-letters", "list"]]
+    {
+        assert!(told(looks).contains("give one that may `read`"), "{}", told(looks));
+    }
+    let does = told(&["dead-letters", "retry", "--all"]);
+    assert!(does.contains("give one that may `write`"), "{does}");
+}
+
+#[test]
 fn r61_the_two_forms_of_explain_are_told_apart() {
     let help = explain("http://127.0.0.1:1", &["--help"]);
     let help = String::from_utf8(help.stdout).unwrap();

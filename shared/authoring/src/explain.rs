@@ -13,6 +13,7 @@ mod summary;
 mod tests;
 mod words;
 
+use dacapo_engine::campaign::format::Element;
 use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::condition::{Judged, View};
 use dacapo_engine::decide::Situation;
@@ -70,6 +71,8 @@ pub struct Message {
 pub struct Explanation {
     /// Everything in a few sentences.
     pub summary: String,
+    /// The contact's zone, in which the sentences tell instants.
+    pub time_zone: Zone,
     /// Where the enrollment stands; `None` if it was never in the campaign.
     pub status: Option<Status>,
     /// Its run.
@@ -162,6 +165,7 @@ pub fn explain(known: &Known<'_>) -> Explanation {
     let explaining = Explaining::of(known);
     let mut explanation = Explanation {
         summary: String::new(),
+        time_zone: explaining.zone,
         status: explaining.enrollment().map(|enrollment| enrollment.status),
         run: explaining.enrollment().map(|enrollment| enrollment.run),
         since: None,
@@ -181,6 +185,19 @@ pub fn explain(known: &Known<'_>) -> Explanation {
     }
     explanation.summary = explaining.summary(&explanation);
     explanation
+}
+
+/// Why an enrollment stands as this line made it. Of a reset it is told that it was one: its cause
+/// alone, such as a message that was settled, says nothing of it.
+fn why_so(record: &Record, line: &Line) -> String {
+    let because = record.because.words();
+    match (&line.what, &line.element) {
+        (Happened::Reset, Some(element)) => {
+            format!("because it was reset at `{element}` ({because})")
+        }
+        (Happened::Reset, None) => format!("because it was reset ({because})"),
+        _ => because,
+    }
 }
 
 /// An explanation in the making.
@@ -245,18 +262,28 @@ impl<'a> Explaining<'a> {
     /// Since when the enrollment stands as it does, and why.
     fn standing_since(&self) -> Option<(Instant, String)> {
         let status = self.status()?;
-        let made_it_so = |what: &Happened| match status {
-            Status::Active => matches!(what, Happened::Entered | Happened::EventFired),
-            Status::Completed => matches!(what, Happened::Completed),
-            Status::Ready => matches!(what, Happened::Reset | Happened::Released),
-            Status::AwaitingRestart => matches!(what, Happened::Restarted { .. }),
-            Status::Stopped => matches!(what, Happened::Stopped),
-            Status::Held => matches!(what, Happened::Held { .. }),
+        let made_it_so = |line: &Line| match status {
+            Status::Active => {
+                matches!(line.what, Happened::Entered | Happened::EventFired)
+                    || self.goes_on_after_reset(line)
+            }
+            Status::Completed => matches!(line.what, Happened::Completed),
+            Status::Ready => matches!(line.what, Happened::Reset | Happened::Released),
+            Status::AwaitingRestart => matches!(line.what, Happened::Restarted { .. }),
+            Status::Stopped => matches!(line.what, Happened::Stopped),
+            Status::Held => matches!(line.what, Happened::Held { .. }),
         };
-        let mut all = self.lines().filter(|(_, line)| made_it_so(&line.what));
+        let mut all = self.lines().filter(|(_, line)| made_it_so(line));
         // A run is active since its first entry.
         let found = if status == Status::Active { all.last() } else { all.next() };
-        found.map(|(record, _)| (record.at, record.because.words()))
+        found.map(|(record, line)| (record.at, why_so(record, line)))
+    }
+
+    /// Whether the run began with this reset: the path goes on behind the element (R11).
+    fn goes_on_after_reset(&self, line: &Line) -> bool {
+        let element = line.element.as_ref().and_then(|id| self.graph?.element(id));
+        matches!(element, Some((_, Element::Reset(reset))) if reset.next.is_some())
+            && line.what == Happened::Reset
     }
 
     /// The starts that could fire now, and what of their conditions holds; none while something is
@@ -270,7 +297,7 @@ impl<'a> Explaining<'a> {
         let starts = graph.elements().filter(|(_, id, _)| !self.has_fired(id));
         starts
             .filter_map(|(_, id, element)| match element {
-                dacapo_engine::campaign::format::Element::Start(start) => {
+                Element::Start(start) => {
                     Some(StartJudged { element: id.clone(), condition: start.when.judged(&view) })
                 }
                 _ => None,

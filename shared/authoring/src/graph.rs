@@ -48,28 +48,47 @@ pub struct Way {
     pub passed: Vec<ElementId>,
     /// Where it rests now.
     pub rests: BTreeSet<ElementId>,
+    /// The e-mails that it came to and whose newest message was not sent.
+    pub unsent: BTreeSet<ElementId>,
 }
 
 impl Way {
     /// The way of a contact through a campaign in a journey; of all its objects where it has some.
     pub fn of(journey: &Journey, contact: &str, campaign: &str) -> Self {
         let is_its = |id: Option<&str>, who: &str| id == Some(campaign) && who == contact;
-        let passed = journey.entries.iter().filter(|entry| {
+        let mut way = Self { who: contact.to_owned(), ..Self::default() };
+        for entry in &journey.entries {
             let id = entry.campaign.as_ref().map(|id| id.as_str());
-            is_its(id, entry.contact.as_deref().unwrap_or_default()) && is_passing(entry.kind)
-        });
+            if is_its(id, entry.contact.as_deref().unwrap_or_default()) {
+                way.comes(entry.kind, entry.element.as_ref());
+            }
+        }
         let standing = journey.enrollments.iter();
         let standing = standing.filter(|it| is_its(Some(it.campaign.as_str()), &it.contact));
-        Self {
-            who: contact.to_owned(),
-            passed: passed.filter_map(|entry| entry.element.clone()).collect(),
-            rests: standing.flat_map(|it| &it.waits).map(|wait| wait.element.clone()).collect(),
+        way.rests = standing.flat_map(|it| &it.waits).map(|wait| wait.element.clone()).collect();
+        way
+    }
+
+    /// Adds a line of the history, of this kind and about this element; the oldest comes first.
+    pub fn comes(&mut self, kind: &str, element: Option<&ElementId>) {
+        let Some(element) = element else { return };
+        if is_passing(kind) {
+            self.passed.push(element.clone());
+        }
+        match kind {
+            "message_suppressed" | "message_failed" | "message_dropped" => {
+                self.unsent.insert(element.clone());
+            }
+            "message_sent" | "message_unknown" => {
+                self.unsent.remove(element);
+            }
+            _ => {}
         }
     }
 }
 
 /// Whether a line of a contact's history, of this kind, shows that a path was at its element.
-pub fn is_passing(kind: &str) -> bool {
+pub(crate) fn is_passing(kind: &str) -> bool {
     let not = [
         "used_up",
         "parked",
@@ -118,6 +137,16 @@ struct Node {
     passed: bool,
     /// Whether the way ends in it, for now.
     rests: bool,
+    /// Whether the newest message of the way from here was not sent.
+    unsent: bool,
+}
+
+impl Node {
+    /// What is so of somebody's way here, in words.
+    fn of_the_way(&self) -> impl Iterator<Item = &'static str> {
+        let words = [(self.unsent, "not sent"), (self.rests, "now here")];
+        words.into_iter().filter_map(|(is, words)| is.then_some(words))
+    }
 }
 
 /// What kind of thing an element is, as people tell them apart at a glance.
@@ -194,6 +223,7 @@ impl Picture {
                 count: shown.counts.as_ref().map(|all| all.get(id).copied().unwrap_or_default()),
                 passed: false,
                 rests: way.is_some_and(|way| way.rests.contains(id)),
+                unsent: way.is_some_and(|way| way.unsent.contains(id)),
             })
             .collect();
         if let Some(way) = way {

@@ -124,8 +124,13 @@ pub struct Mail {
     pub reason: Option<String>,
     /// The rendered subject; empty if it was not rendered.
     pub subject: String,
-    /// The rendered text; empty if it was not rendered.
+    /// The rendered text; empty if it was not rendered, or if the e-mail has none of its own and
+    /// nobody has made it from the HTML.
     pub text: String,
+    /// The rendered HTML of an e-mail without a text of its own: what is sent as text is made from
+    /// it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
 }
 
 /// Where a contact, or an object of it, stands in a campaign.

@@ -32,6 +32,7 @@ mod object_keys;
 pub mod objects;
 pub mod orders;
 pub mod platform;
+pub mod played;
 pub mod ports;
 pub mod preview;
 pub mod queues;

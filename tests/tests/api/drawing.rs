@@ -74,6 +74,33 @@ async fn counts_and_the_way_of_a_contact_are_on_the_picture() {
 }
 
 #[tokio::test]
+async fn a_message_that_was_not_sent_does_not_look_sent_and_where_it_is_now_is_said() {
+    let api = Called::new().await;
+    let headers = [("x-api-key", ADMIN), ("content-type", "application/yaml")];
+    let marketing = GREETING.replace("purpose: transactional, ", "");
+    let marketing = marketing
+        .replace("when: { tag: Lead }, next: rest }", "when: { tag: Lead }, next: hello }");
+    let marketing = marketing
+        .replace("for: 1 day, next: hello }", "for: 1 day }")
+        .replace("email: hello }\nemails", "email: hello, next: rest }\nemails");
+    api.bare("PUT", "/v1/campaigns/greeting", &headers, marketing).await.is(201);
+    api.post("/v1/campaigns/greeting/publish", &json!({})).await.is(200);
+    for (who, consent) in [("ann", "unsubscribed"), ("ben", "subscribed")] {
+        let body =
+            json!({ "email": format!("{who}@example.com"), "tags": ["Lead"], "consent": consent });
+        api.hook(&body).await;
+    }
+    api.idle().await;
+    let path = "/v1/campaigns/greeting/graph.svg?contact=email:";
+    let (ann, ben) = (
+        api.get(&format!("{path}ann@example.com")).await,
+        api.get(&format!("{path}ben@example.com")).await,
+    );
+    assert!(svg(&ann).contains(">not sent<") && svg(&ann).contains(">now here<"), "{}", ann.text);
+    assert!(!svg(&ben).contains("not sent") && svg(&ben).contains(">now here<"), "{}", ben.text);
+}
+
+#[tokio::test]
 async fn r71_of_an_object_its_own_way_is_drawn() {
     let api = account().await;
     book(&api, "one", "Oslo", "2026-11-03T10:00:00Z").await;

@@ -62,10 +62,11 @@ async fn r61_who_has_not_started_is_told_what_the_start_is_missing() {
 async fn r61_where_since_when_why_what_next_and_why_a_change_or_a_message_did_not() {
     let api = begun().await;
     api.post("/v1/campaigns/meeting/publish", &json!({})).await.is(200);
-    let ann = json!({ "email": "ann@example.com", "consent": "unsubscribed", "tags": ["Lead"] });
+    let ann = json!({ "email": "ann@example.com", "consent": "unsubscribed", "tags": ["Lead"], "time_zone": "Europe/Berlin" });
     hook(&api, &ann).await;
     let told = explained(&api).await;
     assert_eq!((&told["status"], &told["run"]), (&json!("active"), &json!(1)), "{told:#}");
+    assert_eq!(told["time_zone"], "Europe/Berlin", "that of the sentences");
     let place = &told["where"][0];
     assert_eq!(
         (&place["element"], &place["due"]),
@@ -87,13 +88,33 @@ async fn r61_where_since_when_why_what_next_and_why_a_change_or_a_message_did_no
     assert!(last["text"].as_str().unwrap_or("").starts_with("tag Lead was assigned again"));
 }
 
+/// A transactional message that leaves at once defers the lines of the first decision to the next
+/// one, which is recorded under the first one's revision.
+#[tokio::test]
+async fn r61_what_a_change_did_is_told_once_also_if_its_recording_was_deferred() {
+    let api = begun().await;
+    let confirmed = MEETING.replace("purpose: marketing", "purpose: transactional");
+    let headers = [("x-api-key", ADMIN), ("content-type", "application/yaml")];
+    api.bare("PUT", "/v1/campaigns/meeting", &headers, confirmed).await.is(200);
+    api.post("/v1/campaigns/meeting/publish", &json!({})).await.is(200);
+    hook(&api, &json!({ "email": "ann@example.com", "tags": ["Lead"] })).await;
+    let told = explained(&api).await;
+    let effect = told["last_changes"][0]["effect"].as_str().unwrap_or("");
+    assert_eq!(effect.matches("`lead` entered the campaign").count(), 1, "{effect}");
+    assert_eq!(effect.matches("message on its way").count(), 1, "{effect}");
+    assert_eq!(told["where"][0]["element"], "rest", "{told:#}");
+}
+
 #[tokio::test]
 async fn r61_what_is_not_there_is_told_with_a_remedy() {
     let api = begun().await;
     hook(&api, &json!({ "email": "ann@example.com" })).await;
     let problem = api.get(&format!("{ANN}/explain?campaign=meting")).await.problem(404);
     assert!(problem["detail"].as_str().unwrap_or("").contains("meeting"), "{problem}");
-    api.get("/v1/contacts/email:no@example.com/explain?campaign=meeting").await.problem(404);
+    let unknown = "/v1/contacts/email:no@example.com/explain?campaign=meeting";
+    let problem = api.get(unknown).await.problem(404);
+    let detail = problem["detail"].as_str().unwrap_or("");
+    assert!(detail.contains("no contact `email:no@example.com`"), "{problem}");
     assert_eq!(api.get(&format!("{ANN}/explain")).await.status.as_u16(), 422);
     api.get(&format!("{ANN}/explain?campaign=meeting&object=a/b")).await.problem(422);
     let reader = api.key("reader", "read").await;

@@ -5,7 +5,6 @@ use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::enrollment::{DateRest, Enrollment, MessageRest, Rest, Status, Token};
 use dacapo_engine::ids::ElementId;
 
-use super::words::edge_words;
 use super::{Explaining, MOST_NEXT, Next};
 
 impl Explaining<'_> {
@@ -79,7 +78,7 @@ impl Explaining<'_> {
     /// What an event or a goal waits for.
     fn what_ends(&self, token: &Token) -> String {
         match self.graph.and_then(|graph| graph.element(&token.element)) {
-            Some((_, Element::Event(event))) => edge_words(&event.on),
+            Some((_, Element::Event(event))) => self.once(&token.element, &event.on),
             Some((_, Element::Goal(goal))) => goal.when.to_string(),
             _ => "it happens".to_owned(),
         }
@@ -121,7 +120,7 @@ impl Explaining<'_> {
             };
             let Some(token) = tokens.iter().find(leads_here) else { continue };
             let once = match element {
-                Element::Event(event) => edge_words(&event.on),
+                Element::Event(event) => self.once(id, &event.on),
                 Element::Goal(goal) => format!("this holds: {}", goal.when),
                 _ => continue,
             };
@@ -148,7 +147,7 @@ impl Explaining<'_> {
                 && !event.requires_active
                 && !matches!(event.on, dacapo_engine::campaign::format::Edge::Contact(_))
             {
-                let text = format!("it enters once {}", edge_words(&event.on));
+                let text = format!("it enters once {}", self.once(id, &event.on));
                 next.push(Next { at: None, element: Some(id.clone()), text });
             }
         }

@@ -3,7 +3,6 @@
 use dacapo_engine::campaign::format::Element;
 use dacapo_engine::enrollment::{DateRest, MessageRest, Rest, Token};
 
-use super::words::edge_words;
 use super::{Explaining, Place};
 
 impl Explaining<'_> {
@@ -47,7 +46,9 @@ impl Explaining<'_> {
             Rest::Wait(until) => format!("it waits until {}", self.moment(until)),
             Rest::Date(date) => self.rests_for_a_date(element, date),
             Rest::Event => match element {
-                Some(Element::Event(event)) => format!("it waits until {}", edge_words(&event.on)),
+                Some(Element::Event(event)) => {
+                    format!("it waits until {}", self.once(&token.element, &event.on))
+                }
                 _ => "it waits for an event".to_owned(),
             },
             Rest::Goal => match element {

@@ -321,7 +321,7 @@ fn r61_a_change_that_does_nothing_is_told_why() {
         -- active run 1 since 12-02 09:00
         at two_days since 12-02 09:00 due 12-04 09:00
         next 12-04 09:00 two_days: it goes on to `booked`
-        next - booked: once the tag Booked is added (`tag_added`), it leaves `two_days` for `booked`
+        next - booked: once the tag Booked is added (`tag_added`; Booked is there already, and has to be withdrawn first), it leaves `two_days` for `booked`
         next - kept: once this holds: the tag Kept, it leaves `two_days` for `kept`
         message 12-02 09:00 invite sent: -
         change 12-03 09:00 tag Unread was added by API key zapier

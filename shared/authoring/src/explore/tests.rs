@@ -52,6 +52,12 @@ fn an_exploration_ends_at_its_bound_and_says_so() {
     let source = read(text).expect("a campaign");
     let limits = Limits { places: 3, ..Limits::default() };
     let found = explore(&[source.document], &Surroundings::default(), &limits);
-    assert!(found.bound.reached && found.as_text().contains("The bound of 3 places"));
+    let text = found.as_text();
+    assert!(found.bound.reached && text.contains("The bound of 3 places"), "{text}");
+    // What was not looked at may be there.
+    for sure in ["Never reached", "No way into silence", "No loops", "it has none"] {
+        assert!(!text.contains(sure), "{sure}: {text}");
+    }
+    assert!(text.contains("Not reached so far: ") && text.contains("none found so far"), "{text}");
     assert!(found.silences.is_empty(), "of places that were not walked from nothing is known");
 }

@@ -36,6 +36,9 @@ impl Exploration {
         let never: Vec<String> = self.never_reached.iter().map(|it| self.named(it)).collect();
         let _ = match never.as_slice() {
             [] => writeln!(out, "\nEvery element is reached."),
+            never if bound.reached => {
+                writeln!(out, "\nNot reached so far: {}", listed(never))
+            }
             never => writeln!(out, "\nNever reached: {}", listed(never)),
         };
         self.times(&mut out);
@@ -50,6 +53,7 @@ impl Exploration {
         };
         self.rounds(&mut out);
         let _ = match self.silences.as_slice() {
+            [] if bound.reached => writeln!(out, "\nWays into silence: none found so far."),
             [] => writeln!(out, "\nNo way into silence: whatever waits can still go on."),
             _ => writeln!(
                 out,
@@ -75,6 +79,9 @@ impl Exploration {
                     lasting(TimeDelta::seconds(found.seconds)),
                     way(found)
                 ),
+                None if self.bound.reached => {
+                    writeln!(out, "{word} time to the end: none found so far")
+                }
                 None => writeln!(out, "{word} time to the end: it has none"),
             };
         }
@@ -87,6 +94,7 @@ impl Exploration {
 
     fn rounds(&self, out: &mut String) {
         let _ = match self.loops.as_slice() {
+            [] if self.bound.reached => writeln!(out, "\nLoops: none found so far."),
             [] => writeln!(out, "\nNo loops."),
             _ => writeln!(out, "\nLoops:"),
         };

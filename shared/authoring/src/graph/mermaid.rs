@@ -34,6 +34,7 @@ impl Picture {
         }
         self.mark(&mut out, "passed", "stroke:#1a7f37,stroke-width:3px", |node| node.passed);
         self.mark(&mut out, "rests", "stroke:#bf3989,stroke-width:4px", |node| node.rests);
+        self.mark(&mut out, "unsent", "stroke-dasharray:5 4", |node| node.unsent);
         if !passed.is_empty() {
             let _ =
                 writeln!(out, "    linkStyle {} stroke:#1a7f37,stroke-width:3px", passed.join(","));
@@ -61,6 +62,9 @@ fn said(node: &Node) -> String {
     }
     if let Some(count) = node.count {
         let _ = write!(said, "<br/><i>{} here, {} in all</i>", count.at, count.entered);
+    }
+    for words in node.of_the_way() {
+        let _ = write!(said, "<br/><b>{words}</b>");
     }
     said
 }

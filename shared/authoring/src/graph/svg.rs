@@ -199,10 +199,11 @@ impl Picture {
             super::Look::Again | super::Look::Over => 14.0,
             _ => 6.0,
         };
+        let dashes = if node.unsent { " stroke-dasharray=\"5 4\"" } else { "" };
         let _ = write!(
             out,
             "<g class=\"{class}\"><title>{}</title><rect x=\"{:.1}\" y=\"{:.1}\" \
-             width=\"{width:.1}\" height=\"{height:.1}\" rx=\"{round:.0}\"/>",
+             width=\"{width:.1}\" height=\"{height:.1}\" rx=\"{round:.0}\"{dashes}/>",
             escaped(&told),
             x - width / 2.0,
             y - height / 2.0,
@@ -220,7 +221,7 @@ impl Picture {
     }
 }
 
-/// The lines in a box: its id and type, what it does, how many are there.
+/// The lines in a box: its id and type, what it does, how many are there, and what is so of the way.
 fn lines(node: &Node) -> Vec<(&'static str, String)> {
     let fits = |letter: f64| ((WIDEST - 24.0) / letter) as usize;
     let mut lines = vec![("name", cut(&node.id, fits(LETTER)))];
@@ -233,6 +234,7 @@ fn lines(node: &Node) -> Vec<(&'static str, String)> {
         let words = format!("{} here, {} in all", count.at, count.entered);
         lines.push((if count.at > 0 { "count here" } else { "count" }, words));
     }
+    lines.extend(node.of_the_way().map(|words| ("count here", words.to_owned())));
     lines
 }
 

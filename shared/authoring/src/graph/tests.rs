@@ -54,6 +54,7 @@ fn a_way_is_drawn_along_the_edges_that_it_took() {
         who: "ann".to_owned(),
         passed: ["lead", "invite", "two_days", "two_days", "booked", "confirm"].map(id).into(),
         rests: [id("hour_before")].into(),
+        unsent: [id("confirm")].into(),
     };
     let counts = [(id("invite"), Count { entered: 12, at: 3 })].into();
     let picture = picture(LOOP, &Shown { counts: Some(counts), way: Some(way) });
@@ -66,8 +67,20 @@ fn a_way_is_drawn_along_the_edges_that_it_took() {
     let svg = picture.as_svg();
     assert!(svg.contains("3 here, 12 in all") && svg.contains("rests"), "{svg}");
     assert!(svg.contains("The way of ann: lead, invite, two_days, booked, confirm."), "{svg}");
+    // What is so is also said, not only coloured.
+    let boxed = |id: &str| {
+        let named = format!(">{id}</text>");
+        svg.lines().find(|line| line.contains(&named)).expect("a box").to_owned()
+    };
+    assert!(boxed("confirm").contains(">not sent<") && boxed("confirm").contains("dasharray"));
+    assert!(boxed("hour_before").contains(">now here<"), "{}", boxed("hour_before"));
+    assert!(!boxed("invite").contains("not sent") && !boxed("invite").contains("now here"));
     let mermaid = picture.as_mermaid();
     assert!(mermaid.contains("linkStyle 0,1,"), "{mermaid}");
+    assert!(
+        mermaid.contains("<b>not sent</b>") && mermaid.contains("class n5 unsent"),
+        "{mermaid}"
+    );
 }
 
 /// A campaign of so many elements; `edges` says where each condition leads.

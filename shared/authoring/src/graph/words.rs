@@ -164,6 +164,10 @@ pub(super) fn told(document: &Document, way: Option<&Way>) -> String {
         if !rests.is_empty() {
             told.push_str(&format!(" Now at {}.", rests.join(", ")));
         }
+        let unsent: Vec<&str> = way.unsent.iter().map(|id| id.as_str()).take(5).collect();
+        if !unsent.is_empty() {
+            told.push_str(&format!(" Not sent: {}.", unsent.join(", ")));
+        }
     }
     told
 }

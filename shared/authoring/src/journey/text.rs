@@ -75,6 +75,9 @@ impl Journey {
             for line in mail.text.trim_end().lines() {
                 let _ = writeln!(out, "      | {line}");
             }
+            if mail.text.is_empty() && mail.html.is_some() {
+                let _ = writeln!(out, "      | (HTML, from which its text is made as it leaves)");
+            }
             return;
         }
         let _ = writeln!(out, "    {place}{}{elsewhere}", entry.text);

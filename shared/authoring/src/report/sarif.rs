@@ -57,7 +57,8 @@ fn result(file: &Reported, finding: &Finding) -> Value {
         "message": { "text": format!("{}. Remedy: {}.", finding.message, finding.remedy) },
         "locations": [{ "physicalLocation": location }],
     });
-    if let Some(edit) = &finding.edit {
+    // What is offered here is applied with a click: only what `--fix` would apply, too.
+    if let Some(edit) = finding.edit.as_ref().filter(|edit| edit.safe) {
         result["fixes"] = json!([fix(&artifact, edit)]);
     }
     result

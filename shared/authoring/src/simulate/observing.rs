@@ -96,6 +96,7 @@ fn mail(world: &World, message: &Message) -> Mail {
         reason: message.reason.clone(),
         subject: message.subject.clone(),
         text: message.text.clone(),
+        html: message.html.clone().filter(|_| message.text.is_empty()),
     }
 }
 

@@ -49,8 +49,10 @@ pub struct Message {
     pub reason: Option<String>,
     /// The rendered subject, if it was sent.
     pub subject: String,
-    /// The rendered text, if it was sent.
+    /// The rendered text, if it was sent; empty if the e-mail has none.
     pub text: String,
+    /// The rendered HTML, if it was sent and the e-mail has some.
+    pub html: Option<String>,
 }
 
 /// Something to be reported, in the order in which it happened.

@@ -77,6 +77,14 @@ impl Ord for Due {
     }
 }
 
+/// An e-mail as it is rendered.
+#[derive(Default)]
+struct Rendered {
+    subject: String,
+    text: String,
+    html: Option<String>,
+}
+
 impl World {
     /// Performs a piece of work.
     pub fn perform(&mut self, work: Work) {
@@ -347,6 +355,7 @@ impl World {
                         reason: Some(reason),
                         subject: String::new(),
                         text: String::new(),
+                        html: None,
                     }));
                 }
             }
@@ -398,10 +407,11 @@ impl World {
     /// Sends a message, once (R30), and settles it.
     fn deliver(&mut self, contact: &ContactId, campaign: &CampaignId, delivery: &Delivery) {
         let (run, step) = (delivery.run, delivery.step);
-        let (outcome, reason, subject, text) = match self.render(contact, campaign, delivery) {
-            Ok((subject, text)) => (self.mail_service, self.why_not_sent(), subject, text),
-            Err(error) => (Outcome::Failed, Some(error), String::new(), String::new()),
+        let (outcome, reason, rendered) = match self.render(contact, campaign, delivery) {
+            Ok(rendered) => (self.mail_service, self.why_not_sent(), rendered),
+            Err(error) => (Outcome::Failed, Some(error), Rendered::default()),
         };
+        let Rendered { subject, text, html } = rendered;
         let key = (contact.clone(), campaign.clone(), run, step);
         self.ledger.insert(key, (outcome, reason.clone()));
         self.observed.push(Observed::Message(Message {
@@ -415,6 +425,7 @@ impl World {
             reason,
             subject,
             text,
+            html,
         }));
         self.settled_before(contact, campaign, run, step);
     }
@@ -449,7 +460,7 @@ impl World {
         contact: &ContactId,
         campaign: &CampaignId,
         delivery: &Delivery,
-    ) -> Result<(String, String), String> {
+    ) -> Result<Rendered, String> {
         let graph = self
             .campaigns
             .get(campaign)
@@ -461,10 +472,13 @@ impl World {
         let url = "https://dacapo.example/u/token";
         let values =
             merge_values(&self.account, &graph.document, contact, person, delivery.run, Some(url));
-        let rendered =
-            |source: &str| render(source, Escape::Text, &values).map_err(|error| error.to_string());
-        let text = email.text.as_deref().or(email.html.as_deref()).unwrap_or_default();
-        Ok((one_line(&rendered(&email.subject)?), rendered(text)?))
+        let rendered = |source: &str, escape| {
+            render(source, escape, &values).map_err(|error| error.to_string())
+        };
+        let subject = one_line(&rendered(&email.subject, Escape::Text)?);
+        let html = email.html.as_deref().map(|html| rendered(html, Escape::Html)).transpose()?;
+        let text = rendered(email.text.as_deref().unwrap_or_default(), Escape::Text)?;
+        Ok(Rendered { subject, text, html })
     }
 
     /// What happens next and when, for one contact and campaign (R61).

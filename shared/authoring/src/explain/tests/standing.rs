@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dacapo_engine::contact::Patch;
+use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::history::Command;
 use dacapo_engine::ids::{CampaignId, FieldKey, ObjectType};
@@ -23,7 +24,7 @@ fn r61_what_is_parked_is_told_until_when_and_by_which_trigger() {
         -- awaiting_restart run 2 since 12-02 15:00
         next 12-02 15:05 -: from then on any change of tags or fields checks the start conditions
         next - lead: it enters with the next change of tags or fields, since its condition holds
-        next - booked: it enters once the tag Booked is added (`tag_added`)
+        next - booked: it enters once the tag Booked is added (`tag_added`; Booked is there already, and has to be withdrawn first)
         start lead
           + the tag Lead and no tag Customer since -
             + the tag Lead since 12-01 09:00
@@ -45,7 +46,7 @@ fn r61_what_is_parked_is_told_until_when_and_by_which_trigger() {
         -- awaiting_restart run 2 since 12-02 15:00
         next 12-02 15:05 -: the start conditions are checked, for the trigger that is parked
         next - lead: it enters with the next change of tags or fields, since its condition holds
-        next - booked: it enters once the tag Booked is added (`tag_added`)
+        next - booked: it enters once the tag Booked is added (`tag_added`; Booked is there already, and has to be withdrawn first)
         start lead
           + the tag Lead and no tag Customer since -
             + the tag Lead since 12-01 09:00
@@ -69,7 +70,7 @@ fn r61_what_is_parked_is_told_until_when_and_by_which_trigger() {
         -- awaiting_restart run 3 since 12-02 15:05
         next 12-02 15:10 -: from then on any change of tags or fields checks the start conditions
         next - lead: it enters with the next change of tags or fields, since its condition holds
-        next - booked: it enters once the tag Booked is added (`tag_added`)
+        next - booked: it enters once the tag Booked is added (`tag_added`; Booked is there already, and has to be withdrawn first)
         start lead
           + the tag Lead and no tag Customer since -
             + the tag Lead since 12-01 09:00
@@ -130,7 +131,7 @@ fn r61_who_is_stopped_or_ready_is_told_what_lets_it_in_again() {
           nothing: nothing in this campaign reacted to it
     "#]]);
     story.by_hand(Command::Reset).says(&expect![[r#"
-        The contact ann@example.com is ready for run 2 of the campaign meeting, and nothing is running, since Dec 1, 2026, 9:00 AM (UTC), because API key zapier asked for it by hand.
+        The contact ann@example.com is ready for run 2 of the campaign meeting, and nothing is running, since Dec 1, 2026, 9:00 AM (UTC), because it was reset (because API key zapier asked for it by hand).
         The condition of `lead` holds, but it is looked at only when something that it reads changes: a tag that is assigned again is enough.
         -- ready run 2 since 12-01 09:00
         next - lead: it enters with the next change of what the start reads, since its condition holds
@@ -146,6 +147,29 @@ fn r61_who_is_stopped_or_ready_is_told_what_lets_it_in_again() {
         change 12-01 09:00 field email was set by API key zapier
           nothing: nothing in this campaign reacted to it
     "#]]);
+}
+
+#[test]
+fn r11_r61_a_reset_is_told_as_one_with_its_cause() {
+    let text = "id: meeting\nelements:\n  \
+         booked: { type: event, on: { tag_added: Booked }, next: thanks }\n  \
+         thanks: { type: email, email: thanks, next: again }\n  \
+         again: { type: reset, next: rest }\n  rest: { type: wait, for: 1 day }\n\
+         emails: { thanks: { purpose: transactional, subject: Thanks, text: Thanks } }\n";
+    let mut story = Story::of(text);
+    let explained = story.add("Booked").explained(&ann(), "meeting");
+    let why = "because it was reset at `again` (because the message was settled)";
+    assert_eq!((explained.run, explained.why.as_deref()), (Some(2), Some(why)));
+    assert_eq!(explained.since, Some(super::instant("2026-12-01 09:00")), "the path goes on");
+    assert!(explained.summary.contains(why), "{}", explained.summary);
+    // Without `next` nothing is running, and the event needs a tag that can be added.
+    let explained =
+        Story::of(&text.replace(", next: rest", "")).add("Booked").explained(&ann(), "meeting");
+    assert_eq!((explained.status, explained.why.as_deref()), (Some(Status::Ready), Some(why)));
+    let next: Vec<&str> = explained.next.iter().map(|next| next.text.as_str()).collect();
+    let once = "it enters once the tag Booked is added (`tag_added`; Booked is there already, and \
+                has to be withdrawn first)";
+    assert_eq!(next, [once]);
 }
 
 #[test]

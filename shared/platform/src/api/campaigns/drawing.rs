@@ -1,13 +1,13 @@
 //! Drawing: a campaign as a picture, with the counts and a contact's way on it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use dacapo_authoring::graph::{Count, Picture, Shown, Way, is_passing};
+use dacapo_authoring::graph::{Count, Picture, Shown, Way};
 use dacapo_engine::campaign::reader::read as read_document;
+use dacapo_engine::history::Line;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::Deserialize;
 
@@ -148,29 +148,29 @@ impl Drawing {
         let contact = contact_named(&self.contacts, name).await?;
         let loaded = self.catalog.current().await?;
         let subject = subject_of(&loaded.catalog, &self.objects, &contact.id, object, id).await?;
-        let mut passed = self.recorded(id, &contact.id, &subject).await?;
+        let mut lines = self.recorded(id, &contact.id, &subject).await?;
         let state = self.decisions.state(&subject, id).await?;
-        let mut rests = BTreeSet::new();
+        let who = object.map_or_else(|| name.to_owned(), |object| format!("{object} of {name}"));
+        let mut way = Way { who, ..Way::default() };
         if let Some(state) = state {
             // What the last decision did is recorded a little later.
             let deferred = state.deferred.map(|deferred| deferred.records).unwrap_or_default();
-            let lines = deferred.into_iter().flat_map(|record| record.lines);
-            passed.extend(
-                lines.filter(|line| is_passing(line.what.kind())).filter_map(|line| line.element),
-            );
-            rests.extend(state.enrollment.tokens.into_iter().map(|token| token.element));
+            lines.extend(deferred.into_iter().flat_map(|record| record.lines));
+            way.rests.extend(state.enrollment.tokens.into_iter().map(|token| token.element));
         }
-        let who = object.map_or_else(|| name.to_owned(), |object| format!("{object} of {name}"));
-        Ok(Way { who, passed, rests })
+        for line in &lines {
+            way.comes(line.what.kind(), line.element.as_ref());
+        }
+        Ok(way)
     }
 
-    /// The elements that the newest decisions came to, oldest first.
+    /// What the newest decisions did, oldest first.
     async fn recorded(
         &self,
         id: &CampaignId,
         person: &ContactId,
         subject: &ContactId,
-    ) -> Result<Vec<dacapo_engine::ids::ElementId>, Problem> {
+    ) -> Result<Vec<Line>, Problem> {
         let partition = self.store.keys.contact_partition(person);
         let query = crate::table::Query::of(&partition).prefix(Keys::HISTORY).descending().strong();
         let (mut newest_first, mut cursor, mut looked_at) = (Vec::new(), None, 0);
@@ -192,8 +192,7 @@ impl Drawing {
                 break;
             }
         }
-        let lines = newest_first.into_iter().rev().flatten().flat_map(|record| record.lines);
-        let passing = lines.filter(|line| is_passing(line.what.kind()));
-        Ok(passing.filter_map(|line| line.element).collect())
+        let records = newest_first.into_iter().rev().flatten();
+        Ok(records.flat_map(|record| record.lines).collect())
     }
 }

@@ -8,7 +8,7 @@ use dacapo_authoring::campaigns::{Together, together};
 use dacapo_authoring::expectation::differences;
 use dacapo_authoring::journey::Journey;
 use dacapo_authoring::scenario::Scenario;
-use dacapo_authoring::simulate::{Bounds, Surroundings, simulate as play};
+use dacapo_authoring::simulate::{Bounds, Surroundings};
 use dacapo_engine::campaign::reader::read_as;
 use dacapo_engine::ids::CampaignId;
 use serde::Deserialize;
@@ -23,6 +23,7 @@ use crate::api::call::surface::{Surface, calls};
 use crate::blocking::Blocking;
 use crate::campaigns::Campaigns;
 use crate::catalog::CatalogStore;
+use crate::played::play;
 
 /// How many other campaigns may take part.
 const MOST_OTHERS: usize = 20;

@@ -145,7 +145,7 @@ fn missing(name: &str) -> Problem {
         Some(named) => Problem::not_found(format!(
             "there is no contact with the id `{name}`; a contact is named by its address as `{named}`"
         )),
-        None => Problem::not_found("there is no such contact"),
+        None => Problem::not_found(format!("there is no contact `{name}`")),
     }
 }
 

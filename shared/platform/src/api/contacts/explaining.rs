@@ -110,7 +110,8 @@ async fn explain(
         history: &history,
         messages: &messages,
     });
-    Answer::ok(&ExplanationShape::of(campaign, names.name(&subject), explanation, is_all))
+    let shape = ExplanationShape::of(campaign, names.name(&subject), explanation, is_all);
+    Answer::ok(&shape)
 }
 
 /// A campaign that people see.

@@ -18,6 +18,8 @@ use crate::contact_json::instant_text;
 pub(in crate::api) struct ExplanationShape {
     /// Everything in a few sentences. Instants are in the contact's zone, which is named.
     summary: String,
+    /// The contact's zone, or the account's if it has none: the sentences tell instants in it.
+    time_zone: &'static str,
     #[schema(value_type = String)]
     campaign: CampaignId,
     /// Which of the contact's objects it is about; left out where it is about the contact.
@@ -154,6 +156,7 @@ impl ExplanationShape {
     ) -> Self {
         Self {
             summary: of.summary,
+            time_zone: of.time_zone.name(),
             campaign,
             object,
             status: of.status.map(Status::word),
