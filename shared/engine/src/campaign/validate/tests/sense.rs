@@ -42,6 +42,9 @@ emails:
             emails.x 7:3 empty_email: the e-mail `x` has neither `text` nor `html` — write at least one of them
             emails.x.sender.address 7:43 bad_address: this is not an e-mail address — write it like hello@studio-nord.example
             emails.x.reply_to 7:72 bad_address: this is not an e-mail address — write it like hello@studio-nord.example
+            emails.y 8:3 empty_email: the e-mail `y` has neither `text` nor `html` — write at least one of them
+            warning: emails.y 8:3 unused_email: no element sends the e-mail `y` — remove it, or send it from an element of type `email`
+            emails.y.reply_to 8:34 bad_address: this is not an e-mail address — write it like hello@studio-nord.example
         "#]],
     );
 }
