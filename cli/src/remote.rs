@@ -183,7 +183,13 @@ impl Remote {
         // A problem of Dacapo names its kind; that of a proxy, or of another server, does not.
         let kind = body.as_ref().and_then(|body| body["type"].as_str()).unwrap_or_default();
         let Some(kind) = kind.strip_prefix("urn:dacapo:problem:") else {
-            return Err(self.is_another(status));
+            // API Gateway says so itself, in its own form.
+            return Err(match status {
+                429 | 502..=504 => Failure::Refused(format!(
+                    "{method} {path} at {url}: {status}: what is before Dacapo takes no call now; try again later"
+                )),
+                _ => self.is_another(status),
+            });
         };
         let detail = body.as_ref().and_then(|body| body["detail"].as_str()).unwrap_or_default();
         Err(match kind {

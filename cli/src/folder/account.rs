@@ -271,9 +271,13 @@ fn path(id: &CampaignId) -> String {
 }
 
 /// Whether it can be sent back in a header.
-fn is_tag(etag: &str) -> bool {
+pub(super) fn is_tag(etag: &str) -> bool {
     let is_quoted = etag.len() >= 2 && etag.starts_with('"') && etag.ends_with('"');
-    is_quoted && etag.len() <= LONGEST_TAG && etag.bytes().all(|byte| byte.is_ascii_graphic())
+    let is_one = etag.bytes().filter(|byte| *byte == b'"').count() == 2;
+    is_quoted
+        && is_one
+        && etag.len() <= LONGEST_TAG
+        && etag.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// The problem of a Dacapo.

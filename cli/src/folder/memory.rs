@@ -15,6 +15,8 @@ use dacapo_engine::ids::CampaignId;
 use dacapo_platform::keys::sha256;
 use serde_json::{Map, Value, json};
 
+use super::account::is_tag;
+
 use super::documents::{OWN, replace};
 
 const NAME: &str = "accounts.json";
@@ -89,6 +91,10 @@ impl Memory {
             let sha256 = one["sha256"].as_str();
             let sha256 = sha256.ok_or_else(|| damaged(&format!("`{id}` has no `sha256`")))?;
             let etag = one["etag"].as_str().map(str::to_owned);
+            // It is sent as a condition: `*` would overwrite whatever is there.
+            if etag.as_deref().is_some_and(|etag| !is_tag(etag)) {
+                return Err(damaged(&format!("the `etag` of `{id}` is no entity tag")));
+            }
             let to_publish = one["to_publish"] == true;
             seen.insert(id, Seen { etag, sha256: sha256.to_owned(), to_publish });
         }

@@ -224,6 +224,17 @@ fn what_was_deleted_in_the_account_is_told_and_deleted_only_when_asked() {
     );
 }
 
+/// The same memory with the tag `*` for every campaign.
+fn any_tag(memory: &str) -> String {
+    let mut memory: Value = serde_json::from_str(memory).unwrap();
+    for account in memory["accounts"].as_object_mut().unwrap().values_mut() {
+        for seen in account.as_object_mut().unwrap().values_mut() {
+            seen["etag"] = json!("*");
+        }
+    }
+    memory.to_string()
+}
+
 #[test]
 fn what_a_folder_remembers_goes_with_its_files_and_holds_no_key() {
     let serve = Serve::standing(None, "2026-12-01T08:00:00Z");
@@ -253,6 +264,11 @@ fn what_a_folder_remembers_goes_with_its_files_and_holds_no_key() {
     // Ann's folder has not seen that.
     ann.writes("welcome.yaml", &WELCOME.replace("1 day", "3 days"));
     ann.does("push", &[]).says(1, &["not seen here"]);
+    // A tag that stands for whatever is there is none that was seen.
+    clone.writes(".dacapo/accounts.json", &any_tag(&ann.has(".dacapo/accounts.json")));
+    let refused = clone.does("push", &[]);
+    refused.says(1, &[]);
+    assert!(refused.complained.contains("no entity tag"), "{}", refused.complained);
     // Another account knows nothing of it.
     let other = Serve::standing(None, "2026-12-01T08:00:00Z");
     let there = Person { folder: ann.folder, ..Person::of(&other, "ann") };

@@ -33,6 +33,9 @@ pub use again::again;
 pub use ahead::ahead;
 pub use recorded::Recorded;
 
+/// How many elements of a way are named: a loop of a year passes thousands.
+pub const MOST_NAMED: usize = 50;
+
 /// The most pieces of work that are done for one subject and one document: decisions, effects.
 pub const MOST_EVENTS: usize = 2_000;
 
@@ -130,15 +133,22 @@ impl Compared {
     }
 }
 
+/// The first of some names, and how many more there are.
+fn first_of(names: &[ElementId]) -> String {
+    let more = names.len().saturating_sub(MOST_NAMED);
+    let named = listed(&names[..names.len() - more]);
+    if more > 0 { format!("{named} … and {more} more") } else { named }
+}
+
 impl Course {
     /// The way in words.
     fn words(&self) -> String {
         let mut words = match self.passed.as_slice() {
             [] => Vec::new(),
-            passed => vec![format!("by {}", listed(passed))],
+            passed => vec![format!("by {}", first_of(passed))],
         };
         if !self.sent.is_empty() {
-            words.push(format!("sent {}", listed(&self.sent)));
+            words.push(format!("sent {}", first_of(&self.sent)));
         }
         words.push(match (self.rests.as_slice(), self.status) {
             ([], None) => "never in it".to_owned(),

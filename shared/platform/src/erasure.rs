@@ -318,7 +318,10 @@ impl Erasure {
     async fn forget_test_mails(&self, id: &ContactId, address: Option<&str>) -> Result<(), Error> {
         let partition = self.store.keys.test_mails();
         let mut pages = self.store.pages(Query::of(&partition).strong());
-        while let Some(page) = pages.next_page().await?.filter(|page| !page.is_empty()) {
+        while let Some(page) = pages.next_page().await? {
+            if page.is_empty() {
+                continue;
+            }
             let secret = self.secret_for(address).await?;
             for stored in page.iter().filter(|stored| names(stored, id, address, &secret)) {
                 self.delete(stored).await?;

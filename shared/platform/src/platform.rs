@@ -430,7 +430,6 @@ impl Platform {
             store: store(),
             catalog: catalog(),
             contacts: contacts(),
-            refusals: Arc::clone(&deciding.refusals),
             messages: Arc::clone(&base.messages),
             orders: orders(),
         });

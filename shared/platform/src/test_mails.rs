@@ -24,7 +24,7 @@ use crate::error::Error;
 use crate::messages::{MessageLedger, MessageRecord, MessageStatus, TestContent};
 use crate::orders::Orders;
 use crate::ports::{Message, Order};
-use crate::refusals::{Refusal, Refusals};
+use crate::refusals::Refusal;
 use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Write};
 
@@ -85,7 +85,6 @@ pub(crate) struct TestMails {
     pub(crate) store: Arc<Store>,
     pub(crate) catalog: Arc<CatalogStore>,
     pub(crate) contacts: Arc<Contacts>,
-    pub(crate) refusals: Arc<Refusals>,
     pub(crate) messages: Arc<MessageLedger>,
     pub(crate) orders: Arc<Orders>,
 }
@@ -122,7 +121,7 @@ impl TestMails {
             if self.messages.get(&key).await?.is_some() {
                 return Ok(MOST_A_DAY.saturating_sub(sent));
             }
-            if let Some(why) = self.refused(&to, purpose, &loaded.catalog.secret).await? {
+            if let Some(why) = self.contacts.refusal_of_mail(&to, purpose).await? {
                 return Err(NotSent::Refused(why));
             }
             if sent >= MOST_A_DAY {
@@ -148,21 +147,26 @@ impl TestMails {
         }
         Err(Error::Contended(TRIES).into())
     }
+}
 
-    /// What an address has refused, as far as a mail for this purpose is concerned.
-    async fn refused(
+impl Contacts {
+    /// Why an address gets no mail for this purpose, in words: what its contact has refused, or what
+    /// was left behind if it has none.
+    pub(crate) async fn refusal_of_mail(
         &self,
         address: &str,
         purpose: Purpose,
-        secret: &str,
     ) -> Result<Option<&'static str>, Error> {
-        let contact = match self.contacts.id_of(address).await? {
-            Some(id) => self.contacts.get(&id).await?,
+        let contact = match self.id_of(address).await? {
+            Some(id) => self.get(&id).await?,
             None => None,
         };
         let refusal = match contact {
             Some(contact) => Refusal::of(&contact),
-            None => self.refusals.get(address, secret).await?,
+            None => {
+                let secret = &self.catalog.lately().await?.catalog.secret;
+                self.refusals.get(address, secret).await?
+            }
         };
         Ok(refusal.and_then(|refusal| refusal.of_mail(purpose)))
     }

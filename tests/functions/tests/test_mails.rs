@@ -131,3 +131,17 @@ async fn r32_reports_about_it_are_about_the_address_and_about_no_message() {
     cloud.platform.feedback.handle(&complained).await.unwrap();
     assert_eq!(asked(&cloud, "k3", &json!({ "to": "you@example.com" })).await.0, 422);
 }
+
+/// A no that is said while the mail waits holds, as it does for messages.
+#[tokio::test]
+async fn r32_a_no_that_is_said_before_it_leaves_holds() {
+    let mut cloud = cloud(Delivery::Once).await;
+    assert_eq!(asked(&cloud, "k", &json!({ "to": "me@example.com" })).await.0, 202);
+    let no = json!({ "email": "me@example.com", "suppressed": "manual" }).to_string();
+    let (status, answer) = cloud.call("POST", "/v1/contacts", &no).await;
+    assert_eq!(status, 201, "{answer}");
+    cloud.until_idle().await;
+    assert_eq!(cloud.services.sent(), []);
+    let left = records(&cloud).await;
+    assert!(left.contains("suppressed") && !left.contains("me@example.com"), "{left}");
+}

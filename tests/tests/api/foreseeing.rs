@@ -242,6 +242,10 @@ async fn what_cannot_be_published_is_refused_in_the_same_way() {
     let unreadable = api.post(FORESEE, &json!({ "source": "id: [" })).await.problem(422);
     assert!(unreadable["errors"][0]["line"].is_number(), "{unreadable:#}");
     api.post("/v1/campaigns/none/publish?dry_run=true", &json!({})).await.problem(404);
+    // What another has saved since is not what the caller has seen.
+    let headers =
+        [("x-api-key", ADMIN), ("content-type", "application/json"), ("if-match", "\"x\"")];
+    api.bare("POST", FORESEE, &headers, "{}").await.problem(412);
     // It takes the scope of publishing.
     let reader = api.key("reader", "read").await;
     api.with_key(&reader, "POST", FORESEE).await.problem(403);

@@ -192,10 +192,14 @@ impl Campaigns {
         &self,
         id: &CampaignId,
         text: Option<&str>,
+        only_if: &OnlyIf,
     ) -> Result<Proposed, CampaignError> {
         let loaded = self.catalog.current().await?;
         let mut catalog = loaded.catalog.clone();
         let head = there(&catalog, id)?;
+        if !only_if.holds(Some(&head.saved)) {
+            return Err(self.refusal(id, only_if).await?);
+        }
         let (version, published) = (head.version + 1, head.standing());
         let text = match text {
             Some(text) => text.to_owned(),

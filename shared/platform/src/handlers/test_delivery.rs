@@ -68,6 +68,15 @@ impl MailDelivery {
             self.warn_of(&MailError::Held(hold, reason.clone()));
             return self.put_off_untried(key, Some(before), record, hold, reason).await;
         }
+        // A no that was said since it was asked for holds, as it does for messages.
+        let to = before.to.as_deref().unwrap_or_default();
+        let purpose = before.test.as_ref().map_or(Purpose::Marketing, |test| test.email.purpose);
+        if let Some(why) = self.contacts.refusal_of_mail(to, purpose).await? {
+            record.status = MessageStatus::Settled(Outcome::Suppressed);
+            record.reason = Some(why.to_owned());
+            let record = record.without_test();
+            return self.first_to_settle(key, Some(before), record, Vec::new()).await;
+        }
         match self.compose_test(id, before).await {
             Ok(mail) => self.leave(key, Some(before), record, &mail).await,
             Err(reason) => {

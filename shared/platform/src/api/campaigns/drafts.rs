@@ -93,7 +93,12 @@ async fn get(
         Format::Yaml => tag(&draft.identity),
         Format::Json => tag_of_json(&draft.identity, &shown.1),
     };
-    let tagged = [(header::ETAG, tag.clone()), (header::VARY, "Accept".to_owned())];
+    let tagged = [
+        (header::ETAG, tag.clone()),
+        (header::VARY, "Accept".to_owned()),
+        // Whoever has no key is answered by no cache.
+        (header::CACHE_CONTROL, "private, no-cache".to_owned()),
+    ];
     match conditions.read(&tag) {
         Read::Answered => Ok((tagged, shown).into_response()),
         Read::NotModified => Ok((StatusCode::NOT_MODIFIED, tagged).into_response()),

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use axum::extract::State;
 use chrono::TimeDelta;
 use dacapo_authoring::difference::Difference;
-use dacapo_authoring::foresight::{Known, Recorded, again, ahead};
+use dacapo_authoring::foresight::{Compared, Known, Recorded, Unplayed, again, ahead};
 use dacapo_authoring::simulate::Surroundings;
 use dacapo_engine::campaign::Campaign;
+use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::enrollment::Status;
@@ -23,10 +24,12 @@ use super::calls::Finding;
 use super::foreseen::{
     Foreseen, HowToPublish, InFlight, InFlightShape, PlayedShape, WaitingShape, Who, waiting,
 };
+use crate::Instant;
 use crate::api::call::problem::Problem;
 use crate::api::contacts::object_names::ObjectNames;
 use crate::api::contacts::remembered::{Piece, remembered};
-use crate::campaigns::{Campaigns, Proposed, Statistics};
+use crate::blocking::Blocking;
+use crate::campaigns::{Campaigns, OnlyIf, Proposed, Statistics};
 use crate::catalog::{CatalogStore, Loaded};
 use crate::contacts::Contacts;
 use crate::enrollments::{Decisions, StoredEnrollment};
@@ -56,6 +59,7 @@ pub(super) struct Foresight {
     objects: Arc<Objects>,
     decisions: Arc<Decisions>,
     store: Arc<Store>,
+    blocking: Arc<Blocking>,
 }
 
 /// The parts, as a handler takes them.
@@ -67,6 +71,7 @@ pub(super) type Parts = (
     State<Arc<Objects>>,
     State<Arc<Decisions>>,
     State<Arc<Store>>,
+    State<Arc<Blocking>>,
 );
 
 /// Somebody in flight, as it was read.
@@ -81,9 +86,45 @@ struct Subject {
     is_all: bool,
 }
 
+/// What is around everybody who is played.
+struct Around {
+    surroundings: Surroundings,
+    /// The revision of the catalog.
+    catalog: u64,
+    /// What would be published.
+    document: Document,
+}
+
+/// Plays somebody on, and their recorded run once more.
+fn played(
+    subject: Subject,
+    around: &Around,
+    now: Instant,
+) -> (Result<Compared, Unplayed>, Result<Compared, Unplayed>) {
+    let known = Known {
+        surroundings: &around.surroundings,
+        campaign: &subject.campaign,
+        catalog: around.catalog,
+        subject: &subject.subject,
+        person: subject.person.as_ref(),
+        enrollment: &subject.stored.enrollment,
+        statuses: &subject.statuses,
+        now,
+    };
+    let (mut records, mut traces) = (Vec::new(), Vec::new());
+    for piece in subject.history.into_iter().rev() {
+        match piece {
+            Piece::Decided(of, record) => records.push((of, record)),
+            Piece::Nothing(trace) => traces.push(trace),
+        }
+    }
+    let recorded = Recorded { records: &records, traces: &traces, is_all: subject.is_all };
+    (ahead(&known, &around.document), again(&known, &recorded, &around.document))
+}
+
 impl Foresight {
     pub(super) fn of(parts: Parts) -> Self {
-        let (campaigns, jobs, catalog, contacts, objects, decisions, store) = parts;
+        let (campaigns, jobs, catalog, contacts, objects, decisions, store, blocking) = parts;
         Self {
             campaigns: campaigns.0,
             jobs: jobs.0,
@@ -92,6 +133,7 @@ impl Foresight {
             objects: objects.0,
             decisions: decisions.0,
             store: store.0,
+            blocking: blocking.0,
         }
     }
 
@@ -100,8 +142,9 @@ impl Foresight {
         &self,
         id: &CampaignId,
         how: &HowToPublish,
+        only_if: &OnlyIf,
     ) -> Result<Foreseen, Problem> {
-        let proposed = self.campaigns.proposed(id, how.source.as_deref()).await?;
+        let proposed = self.campaigns.proposed(id, how.source.as_deref(), only_if).await?;
         let statistics = self.campaigns.statistics(id).await?;
         let difference = match &proposed.published {
             Some(published) => Difference::between(&published.document, &proposed.document),
@@ -141,6 +184,9 @@ impl Foresight {
             fields: proposed.catalog.fields.clone(),
             objects: proposed.catalog.objects.clone(),
         };
+        let around =
+            Around { surroundings, catalog: loaded.rev, document: proposed.document.clone() };
+        let around = Arc::new(around);
         let asking = asking(campaign, proposed);
         let ids = self.jobs.in_flight(id, MOST_PLAYED).await?;
         let reading = ids.iter().map(|subject| self.read(subject, campaign, &asking));
@@ -148,31 +194,15 @@ impl Foresight {
         let mut reading = futures_util::stream::iter(reading).buffered(AT_ONCE);
         while let Some(read) = reading.next().await {
             let Some(subject) = read? else { continue };
-            let (now, document) = (self.store.now(), &proposed.document);
-            let known = Known {
-                surroundings: &surroundings,
-                campaign: &subject.campaign,
-                catalog: loaded.rev,
-                subject: &subject.subject,
-                person: subject.person.as_ref(),
-                enrollment: &subject.stored.enrollment,
-                statuses: &subject.statuses,
-                now,
-            };
-            let (mut records, mut traces) = (Vec::new(), Vec::new());
-            for piece in subject.history.into_iter().rev() {
-                match piece {
-                    Piece::Decided(of, record) => records.push((of, record)),
-                    Piece::Nothing(trace) => traces.push(trace),
-                }
-            }
-            let recorded = Recorded { records: &records, traces: &traces, is_all: subject.is_all };
-            let (ahead, again) = (ahead(&known, document), again(&known, &recorded, document));
-            let names = self.names(&loaded, &subject.subject.id).await?;
+            let (subject_id, run) = (subject.subject.id.clone(), subject.stored.enrollment.run);
+            let (now, around) = (self.store.now(), Arc::clone(&around));
+            let played = self.blocking.run(move || played(subject, &around, now)).await?;
+            let (ahead, again) = played;
+            let names = self.names(&loaded, &subject_id).await?;
             let who = || Who {
-                contact_id: subject.subject.id.person().to_string(),
-                object: names.name(&subject.subject.id),
-                run: known.enrollment.run,
+                contact_id: subject_id.person().to_string(),
+                object: names.name(&subject_id),
+                run,
             };
             told.looked_at += 1;
             told.ahead.add(&ahead, who);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use dacapo_authoring::difference::{Difference, DifferentKey, DifferentPart};
-use dacapo_authoring::foresight::{Compared, Course, Unplayed};
+use dacapo_authoring::foresight::{Compared, Course, MOST_NAMED, Unplayed};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -162,9 +162,9 @@ struct ExampleShape {
 /// A way, and where it leads.
 #[derive(Debug, Serialize, ToSchema)]
 struct CourseShape {
-    /// The elements that are passed, in order.
+    /// The first 50 elements that are passed, in order.
     passed: Vec<String>,
-    /// The elements whose messages are sent, in order.
+    /// The first 50 elements whose messages are sent, in order.
     sent: Vec<String>,
     /// Where its paths rest in the end.
     rests: Vec<String>,
@@ -308,7 +308,7 @@ impl ExampleShape {
 impl CourseShape {
     fn of(course: &Course) -> Self {
         let ids = |all: &[dacapo_engine::ids::ElementId]| -> Vec<String> {
-            all.iter().map(ToString::to_string).collect()
+            all.iter().take(MOST_NAMED).map(ToString::to_string).collect()
         };
         Self {
             passed: ids(&course.passed),

@@ -68,7 +68,8 @@ async fn publish(
     if whether.dry_run {
         // Nothing is written, so there is nothing to repeat.
         once.shows_anew();
-        let foreseen = foresight.foresee(&id, &how).await?;
+        let only_if = Preconditions::of(&headers)?.into_only_if();
+        let foreseen = foresight.foresee(&id, &how, &only_if).await?;
         return Answer::ok(&PublishAnswer::Foreseen(Box::new(foreseen)));
     }
     if how.source.is_some() {
