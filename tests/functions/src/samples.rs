@@ -43,6 +43,8 @@ impl Sample {
     /// Whether this is the answer of a function that handles it correctly.
     pub fn is_answered_by(&self, answer: &Value) -> bool {
         match self.function {
+            // The rule is told nothing.
+            "api" if self.name == "api-unfinished-calls" => answer.is_null(),
             "webhook" | "api" => answer["statusCode"] == 200,
             // No answer is sent.
             "feedback" => answer.is_null(),
