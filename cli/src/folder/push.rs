@@ -170,7 +170,9 @@ impl Pushing<'_> {
             return Ok(Became::Refused(self.deleted()));
         };
         if there.text == document.text {
-            self.remember(id, Seen::draft(&there.etag, &there.text))?;
+            // It was saved by a call whose answer was lost; what is published already stays.
+            let seen = Seen { to_publish: true, ..Seen::draft(&there.etag, &there.text) };
+            self.remember(id, seen)?;
             return Ok(Became::Same);
         }
         // The text that was seen was only saved once more.

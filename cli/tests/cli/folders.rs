@@ -313,3 +313,16 @@ fn diff_tells_what_publishing_would_do_to_those_on_their_way() {
     let refused = look.does("push", &[]);
     refused.says(0, &["1 same\n"]);
 }
+
+/// A push whose answer was lost has saved the draft: the next one publishes it.
+#[test]
+fn what_was_saved_by_a_push_whose_answer_was_lost_is_published() {
+    let serve = Serve::standing(None, "2026-12-01T08:00:00Z");
+    let ann = Person::of(&serve, "ann");
+    ann.writes("welcome.yaml", WELCOME);
+    let yaml = [("Content-Type", "application/yaml")];
+    serve.try_call("PUT", "/v1/campaigns/welcome", &yaml, WELCOME).unwrap();
+    ann.does("push", &["--publish"]).says(0, &["published welcome.yaml: version 1\n"]);
+    ann.does("push", &["--publish"]).says(0, &["1 same\n"]);
+    assert_eq!(serve.get("/v1/campaigns")["items"][0]["version"], 1, "once");
+}
