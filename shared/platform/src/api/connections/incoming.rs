@@ -120,6 +120,23 @@ struct Arrived<'a> {
 }
 
 impl Arrived<'_> {
+    /// What is known of it before it is worked on.
+    fn call(&self, parts: &Parts, body: &[u8]) -> ReceivedCall {
+        ReceivedCall {
+            at: self.now,
+            event: None,
+            kind: Some(self.connection.kind),
+            media: body::declared(parts),
+            size: body.len(),
+            whole: true,
+            outcome: Outcome::Received,
+            why: None,
+            misfits: Vec::new(),
+            made: Vec::new(),
+            replayed: None,
+        }
+    }
+
     async fn taken(&self, parts: &Parts, body: &Bytes) -> Result<Response, Problem> {
         let Self { platform, connection, now, .. } = self;
         let header = SIGNED_BY.iter().find(|(kind, _)| *kind == connection.kind);
@@ -134,19 +151,7 @@ impl Arrived<'_> {
         if let Rated::After(seconds) = platform.connections.known.one_more(self.hash, *now) {
             return Err(too_many(seconds));
         }
-        let call = ReceivedCall {
-            at: *now,
-            event: None,
-            kind: Some(connection.kind),
-            media: body::declared(parts),
-            size: body.len(),
-            whole: true,
-            outcome: Outcome::Received,
-            why: None,
-            misfits: Vec::new(),
-            made: Vec::new(),
-            replayed: None,
-        };
+        let call = self.call(parts, body);
         let plain = body::plain(parts, body);
         let (id, before) = self.ids(parts, body);
         if let Some(before) = before {
@@ -241,17 +246,11 @@ impl Arrived<'_> {
         what.extend(headers.map(|value| value.as_bytes()));
         let id = digest(&what);
         let call = ReceivedCall {
-            at: now,
-            event: None,
-            kind: Some(connection.kind),
-            media: body::declared(parts),
-            size: body.len(),
             whole: false,
             outcome: Outcome::Refused,
             why: Some(why.to_owned()),
             misfits: vec![Misfit::new("", code, why)],
-            made: Vec::new(),
-            replayed: None,
+            ..self.call(parts, body)
         };
         let place = Place { connection: &connection.id, id: &id };
         let new = NewCall { call, body: None, plain: None };

@@ -2,13 +2,14 @@
 //!
 //! What is kept was answered with success, or the tool has heard nothing. Neither is reason to wait
 //! for the tool to send it again: many send once. So every few minutes the calls of the last hour
-//! are looked at, once an hour those of the last day, and after a start all that are kept.
+//! are looked at, once an hour those of the last day, and after a start of one process all that are
+//! kept.
 //!
 //! | a call | is |
 //! |---|---|
 //! | of which a contact was written | known by the pointer that is written with it, and not written again |
 //! | that says when it happened | as good as new: nothing older overwrites it |
-//! | that was begun and kills whoever does it | told after half an hour; its size is bounded before it is kept |
+//! | that cannot be done for half an hour | counted among the troubles (`calls_unfinished`) |
 //!
 //! Who ends it first ends it.
 
