@@ -425,9 +425,11 @@ fn locale(text: &str) -> Result<String, String> {
 }
 
 impl Settings {
-    /// Logs go to standard error, so that standard output stays for programs.
+    /// Logs go to standard error, so that standard output stays for programs. Figures are shown if
+    /// they are asked for by their target.
     pub(crate) fn start_logging(&self) {
-        let filter = tracing_subscriber::EnvFilter::try_new(&self.log)
+        let shown = format!("{}=off,{}", dacapo_platform::metrics::TARGET, self.log);
+        let filter = tracing_subscriber::EnvFilter::try_new(shown)
             .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
         // A log that nobody reads any more stops nothing.
         tracing_subscriber::fmt()

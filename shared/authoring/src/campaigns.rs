@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::reader::{Source, read};
 use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::{Problem, Severity};
 
@@ -57,7 +58,7 @@ pub fn together(
     let known: BTreeMap<CampaignId, Subjects> = sources
         .iter()
         .map(|(_, it)| (it.document.id.clone(), Subjects::of(it.document.per.as_ref())))
-        .collect();
+        .collect_compactly();
     let mut fields = surroundings.fields.clone();
     let mut objects = surroundings.objects.clone();
     for (_, source) in &sources {

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use dacapo_engine::campaign::format::Document;
+use dacapo_engine::compact::{CollectCompactly as _, SortCompactly as _};
 use dacapo_engine::ids::ElementId;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -94,7 +95,7 @@ impl Difference {
     pub fn between(before: &Document, after: &Document) -> Self {
         let moved = moved(&ids(before), &ids(after));
         let (old, new) = (members(before), members(after));
-        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+        let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect_compactly();
         let mut parts = Vec::new();
         for part in in_order(names) {
             let (old, new) = (old.get(part), new.get(part));
@@ -198,7 +199,7 @@ fn different(
     if is_map(before) && is_map(after) {
         let (before, after) = (before.and_then(Value::as_object), after.and_then(Value::as_object));
         let both = [before, after].into_iter().flatten();
-        for key in both.flat_map(Map::keys).collect::<BTreeSet<_>>() {
+        for key in both.flat_map(Map::keys).collect_compactly::<BTreeSet<_>>() {
             let of =
                 |all: Option<&'_ Map<String, Value>>| all.and_then(|all| all.get(key)).cloned();
             differs(key, of(before).as_ref(), of(after).as_ref());
@@ -248,7 +249,7 @@ fn in_order(names: BTreeSet<&String>) -> Vec<&String> {
         told.or(behind.map(|at| TOLD.len() + 1 + at)).unwrap_or(TOLD.len())
     };
     let mut all: Vec<&String> = names.into_iter().collect();
-    all.sort_by_key(|name| place(name));
+    all.sort_compactly_by_key(|name| place(name));
     all
 }
 
@@ -268,10 +269,11 @@ fn ids(document: &Document) -> Vec<&str> {
 /// The elements that are in another place: where each was and is, in words. They are as few as can
 /// be: all others are still in their old order, which is the longest that both lists have.
 fn moved<'a>(before: &[&str], after: &[&'a str]) -> BTreeMap<&'a str, (String, String)> {
-    let was: BTreeMap<&str, usize> = before.iter().enumerate().map(|(at, id)| (*id, at)).collect();
+    let was: BTreeMap<&str, usize> =
+        before.iter().enumerate().map(|(at, id)| (*id, at)).collect_compactly();
     let common: Vec<(&'a str, usize)> =
         after.iter().filter_map(|id| Some((*id, *was.get(id)?))).collect();
-    let is: BTreeSet<&str> = common.iter().map(|(id, _)| *id).collect();
+    let is: BTreeSet<&str> = common.iter().map(|(id, _)| *id).collect_compactly();
     let stay = longest_rising(&common.iter().map(|(_, at)| *at).collect::<Vec<_>>());
     let behind = |all: &[&str], id: &str| {
         let upto = all.iter().take_while(|other| **other != id);
@@ -281,7 +283,7 @@ fn moved<'a>(before: &[&str], after: &[&'a str]) -> BTreeMap<&'a str, (String, S
         }
     };
     let gone = common.iter().enumerate().filter(|(nth, _)| !stay.contains(nth));
-    gone.map(|(_, (id, _))| (*id, (behind(before, id), behind(after, id)))).collect()
+    gone.map(|(_, (id, _))| (*id, (behind(before, id), behind(after, id)))).collect_compactly()
 }
 
 /// The indexes of the longest part of the list, with gaps, in which every number is greater than

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::conventions::Conventions;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::CampaignId;
@@ -169,8 +170,8 @@ fn enrollment(
     if let Some(wanted) = &expected.waits_at {
         let mut wanted: Vec<&str> = wanted.iter().map(|id| id.as_str()).collect();
         let mut waits = standing.map(waits_at).unwrap_or_default();
-        wanted.sort_unstable();
-        waits.sort_unstable();
+        wanted.sort_compactly();
+        waits.sort_compactly();
         if wanted != waits {
             differs(format!(
                 "{who}: expected to wait at {}, and waits at {}",

@@ -1,6 +1,7 @@
 //! Applying edits to a text: comments and layout stay, since nothing else is touched.
 
 use dacapo_engine::campaign::reader::Place;
+use dacapo_engine::compact::SortCompactly as _;
 
 use crate::finding::{Edit, Finding};
 
@@ -42,7 +43,7 @@ fn chosen<'a>(text: &str, edits: impl Iterator<Item = &'a Edit>) -> Vec<(usize, 
             (from <= to).then_some((from, to, edit))
         })
         .collect();
-    at.sort_by_key(|(from, to, _)| (*from, *to));
+    at.sort_compactly_by_key(|(from, to, _)| (*from, *to));
     let mut chosen: Vec<(usize, usize, &Edit)> = Vec::new();
     for (from, to, edit) in at {
         // What begins inside of the one before is left for the next run.

@@ -16,6 +16,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_engine::campaign::Campaign;
+use dacapo_engine::compact::{CollectCompactly as _, SortCompactly as _};
 use dacapo_engine::contact::Contact;
 use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::history::Happened;
@@ -191,7 +192,7 @@ impl Course {
         let enrollment = world.enrollment(subject, campaign);
         let tokens = enrollment.map(|enrollment| enrollment.tokens.as_slice()).unwrap_or_default();
         let mut rests: Vec<ElementId> = tokens.iter().map(|token| token.element.clone()).collect();
-        rests.sort();
+        rests.sort_compactly();
         Self {
             passed,
             sent,
@@ -205,7 +206,7 @@ impl Course {
     fn ends_elsewhere(&self, other: &Self) -> bool {
         let sorted = |all: &[ElementId]| -> Vec<ElementId> {
             let mut all = all.to_vec();
-            all.sort();
+            all.sort_compactly();
             all
         };
         let end = |of: &Self| (sorted(&of.sent), of.rests.clone(), of.run, of.status);
@@ -214,7 +215,7 @@ impl Course {
 
     /// Whether it comes by other elements.
     fn passes_elsewhere(&self, other: &Self) -> bool {
-        let passed = |of: &Self| of.passed.iter().cloned().collect::<BTreeSet<_>>();
+        let passed = |of: &Self| of.passed.iter().cloned().collect_compactly::<BTreeSet<_>>();
         passed(self) != passed(other)
     }
 }

@@ -14,6 +14,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dacapo_engine::campaign::format::{Document, Element};
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::ids::ElementId;
 
 use crate::journey::Journey;
@@ -65,7 +66,8 @@ impl Way {
         }
         let standing = journey.enrollments.iter();
         let standing = standing.filter(|it| is_its(Some(it.campaign.as_str()), &it.contact));
-        way.rests = standing.flat_map(|it| &it.waits).map(|wait| wait.element.clone()).collect();
+        way.rests =
+            standing.flat_map(|it| &it.waits).map(|wait| wait.element.clone()).collect_compactly();
         way
     }
 
@@ -208,8 +210,12 @@ impl Picture {
         if elements > MOST_ELEMENTS {
             return Err(TooLarge { elements });
         }
-        let places: BTreeMap<&ElementId, usize> =
-            document.elements.iter().enumerate().map(|(place, (id, _))| (id, place)).collect();
+        let places: BTreeMap<&ElementId, usize> = document
+            .elements
+            .iter()
+            .enumerate()
+            .map(|(place, (id, _))| (id, place))
+            .collect_compactly();
         let mut edges = edges(document, &places);
         let way = shown.way.as_ref();
         let mut nodes: Vec<Node> = document

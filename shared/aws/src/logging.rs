@@ -24,7 +24,7 @@ pub fn start(level: &str, figures: &Figures) {
         .with_current_span(true)
         .with_span_list(false)
         .with_filter(shown);
-    let counted = figures.layer().with_filter(Targets::new().with_target(TARGET, Level::TRACE));
+    let counted = figures.layer().with_filter(Targets::new().with_target(TARGET, Level::INFO));
     // If logs are set up already they are kept: a test starts several.
     let _ = tracing::subscriber::set_global_default(registry().with(lines).with(counted));
 }

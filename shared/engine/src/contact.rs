@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::compact::CollectCompactly as _;
 use crate::field::FieldValue;
 use crate::ids::{ContactId, FieldKey, ObjectType, Tag};
 use crate::reads::Reads;
@@ -322,16 +323,16 @@ impl Contact {
     /// fits.
     pub fn has_room_for(&self, patch: &Patch) -> bool {
         let added: BTreeSet<&Tag> =
-            patch.add.iter().filter(|tag| !self.tags.contains_key(*tag)).collect();
+            patch.add.iter().filter(|tag| !self.tags.contains_key(*tag)).collect_compactly();
         if added.is_empty() {
             return true;
         }
-        let assigned: BTreeSet<&Tag> = patch.add.iter().collect();
+        let assigned: BTreeSet<&Tag> = patch.add.iter().collect_compactly();
         let removed: BTreeSet<&Tag> = patch
             .remove
             .iter()
             .filter(|tag| self.tags.contains_key(*tag) && !assigned.contains(tag))
-            .collect();
+            .collect_compactly();
         self.tags.len() + added.len() - removed.len() <= MOST_TAGS
     }
 

@@ -10,6 +10,7 @@ pub mod account;
 pub mod address;
 pub mod campaign;
 mod causality;
+pub mod compact;
 pub mod condition;
 pub mod contact;
 pub mod conventions;

@@ -2,6 +2,7 @@
 //!
 //! The code of a problem is stable; its words are not.
 
+use crate::compact::SortCompactly as _;
 use serde::Serialize;
 
 /// The severity: an error prevents publishing, a warning does not.
@@ -37,5 +38,5 @@ pub struct Problem {
 
 /// Ordered by place; errors first at the same place.
 pub(crate) fn in_order(problems: &mut [Problem]) {
-    problems.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
+    problems.sort_compactly_by_key(|problem| (problem.line, problem.column, problem.severity));
 }

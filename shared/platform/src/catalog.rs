@@ -12,6 +12,7 @@ use std::sync::Arc;
 use dacapo_engine::account::Account;
 use dacapo_engine::campaign::format::{FieldDefinition, ObjectDefinition, Sender};
 use dacapo_engine::campaign::{Campaign, CampaignState, Timeline};
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::Consent;
 use dacapo_engine::conventions::DateOrder;
 use dacapo_engine::enrollment::Enrollment;
@@ -312,7 +313,7 @@ impl Catalog {
 
     /// The types of the custom fields.
     pub fn field_types(&self) -> BTreeMap<FieldKey, FieldType> {
-        self.fields.iter().map(|(key, field)| (key.clone(), field.kind)).collect()
+        self.fields.iter().map(|(key, field)| (key.clone(), field.kind)).collect_compactly()
     }
 }
 

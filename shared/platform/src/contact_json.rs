@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::{Consent, Contact, Suppression};
 use dacapo_engine::field::built_in;
 use serde::{Deserialize, Serialize};
@@ -92,7 +93,7 @@ impl From<&Contact> for ContactShape {
                 .iter()
                 .filter(|(key, _)| custom(key.as_str()))
                 .map(|(key, value)| (key.to_string(), value.to_json()))
-                .collect(),
+                .collect_compactly(),
             consent: consent_word(contact.consent),
             suppressed: contact.suppressed.map(suppression_word),
             rev: contact.rev,
@@ -143,8 +144,8 @@ impl From<&Contact> for ObjectShape {
             kind: identity.map_or_else(String::new, |identity| identity.kind.to_string()),
             key: identity.map_or_else(String::new, |identity| identity.key.clone()),
             contact_id: object.id.person().to_string(),
-            tags: tags.collect(),
-            fields: fields.collect(),
+            tags: tags.collect_compactly(),
+            fields: fields.collect_compactly(),
             rev: object.rev,
             created_at: instant_text(object.created_at),
             updated_at: instant_text(object.updated_at),

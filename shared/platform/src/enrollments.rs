@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use committing::Commit;
 use dacapo_engine::campaign::Campaign;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::{Decision, Delivery, Event, Ignored, Situation, decide};
 use dacapo_engine::enrollment::{Enrollment, Status};
@@ -178,7 +179,7 @@ impl Decisions {
         contact: &ContactId,
     ) -> Result<BTreeMap<CampaignId, Enrollment>, Error> {
         let states = self.states(contact).await?.into_iter();
-        Ok(states.map(|(campaign, state)| (campaign, state.enrollment)).collect())
+        Ok(states.map(|(campaign, state)| (campaign, state.enrollment)).collect_compactly())
     }
 
     /// Decides an event for a contact's enrollment in a campaign and commits the decision.
@@ -484,7 +485,10 @@ impl Decisions {
         if subject.is_object() {
             enrollments.extend(self.enrollments(&subject.person()).await?);
         }
-        Ok(enrollments.into_iter().map(|(id, enrollment)| (id, enrollment.status)).collect())
+        Ok(enrollments
+            .into_iter()
+            .map(|(id, enrollment)| (id, enrollment.status))
+            .collect_compactly())
     }
 }
 

@@ -107,7 +107,7 @@ impl Metric {
 
     /// Emits the metric, with a count or a value.
     pub fn tell(self, value: i64) {
-        tracing::trace!(target: TARGET, metric = self.name(), value);
+        tracing::info!(target: TARGET, metric = self.name(), value);
     }
 }
 

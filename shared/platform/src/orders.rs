@@ -53,6 +53,7 @@ impl Orders {
         if !orders.iter().all(is_taken) {
             return Err(Error::Misdirected);
         }
+        let orders = if self.outbox.sets_timers() { orders } else { self.handed_over(orders) };
         let mut failed = Failed::default();
         let (mut pending, mut uncancelled) = (Vec::new(), Vec::new());
         for NotTaken { order, why } in self.outbox.dispatch(orders).await {
@@ -74,6 +75,21 @@ impl Orders {
         failed.answer()
     }
 
+    /// The orders of a function that sets no timers: a queue has those set. None are cancelled, for
+    /// their events are ignored.
+    fn handed_over(&self, orders: Vec<Order>) -> Vec<Order> {
+        let now = self.store.now();
+        let handed_over = orders.into_iter().filter_map(|order| match order {
+            Order::Schedule { name, at, message } => {
+                let message = Box::new(message);
+                Some(queued(PendingTimer { name, at, message }, now, now))
+            }
+            Order::Cancel { .. } => None,
+            Order::Send { .. } => Some(order),
+        });
+        handed_over.collect()
+    }
+
     /// Puts timers that were not accepted into a queue.
     async fn leave_pending(&self, pending: Vec<(PendingTimer, String)>, failed: &mut Failed) {
         let Some((first, why)) = pending.first() else { return };
@@ -87,7 +103,8 @@ impl Orders {
             "timers wait to be set"
         );
         let now = self.store.now();
-        let orders = pending.into_iter().map(|(timer, _)| queued(timer, now)).collect();
+        let orders =
+            pending.into_iter().map(|(timer, _)| queued(timer, now, now + FIRST_PAUSE)).collect();
         for NotTaken { order, why } in self.outbox.dispatch(orders).await {
             failed.note(&order, why);
         }
@@ -108,7 +125,8 @@ impl Orders {
         let mut failed = Failed::default();
         match why {
             Declined::Retryable(_) if timer.at - self.store.now() <= LONGEST_DELAY => {
-                self.give(vec![queued(timer.clone(), self.store.now())]).await?;
+                let now = self.store.now();
+                self.give(vec![queued(timer.clone(), now, now)]).await?;
             }
             Declined::Retryable(_) => {
                 Metric::TimersPending.tell(1);
@@ -167,13 +185,14 @@ impl Orders {
     }
 }
 
-/// The order that puts a timer into a queue: into that of timers, if the delay is short enough.
-fn queued(timer: PendingTimer, now: Instant) -> Order {
+/// The order that puts a timer into a queue: into that of timers, if the delay is short enough, or
+/// into that where it is set from an instant on.
+fn queued(timer: PendingTimer, now: Instant, set_from: Instant) -> Order {
     if timer.at - now <= LONGEST_DELAY {
         Order::Send { queue: Queue::Timers, at: timer.at, message: *timer.message }
     } else {
         let message = Message::Timer(timer);
-        Order::Send { queue: Queue::Jobs, at: now + FIRST_PAUSE, message }
+        Order::Send { queue: Queue::Jobs, at: set_from, message }
     }
 }
 

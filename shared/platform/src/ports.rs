@@ -138,6 +138,11 @@ pub trait Outbox: Send + Sync {
     /// answer.
     async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken>;
 
+    /// Whether it sets timers. If not, they are set by who works off [`Queue::Jobs`].
+    fn sets_timers(&self) -> bool {
+        true
+    }
+
     /// Whether lists, which are eventually consistent, show by now everything that was written
     /// until an instant.
     fn lists_show(&self, until: Instant, now: Instant) -> Shown {

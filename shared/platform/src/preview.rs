@@ -9,6 +9,7 @@ use dacapo_authoring::lint::GMAIL_SHOWS;
 use dacapo_engine::account::Account;
 use dacapo_engine::campaign::format::{Document, Element, Email, Purpose, Sender};
 use dacapo_engine::campaign::reader::{KeyPath, Source};
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::{Consent, Contact};
 use dacapo_engine::merge::merge_values;
 use dacapo_engine::problem::{Problem, Severity};
@@ -135,8 +136,9 @@ impl Shown<'_> {
         let Self { account, source, subject, person, unsubscribe_url, .. } = *self;
         let url = Some(unsubscribe_url);
         let all = merge_values(account, &source.document, subject, person, 1, url);
-        let read: BTreeSet<String> = read_by(self.email).collect();
-        let values = all.values.into_iter().filter(|(path, _)| read.contains(path)).collect();
+        let read: BTreeSet<String> = read_by(self.email).collect_compactly();
+        let values =
+            all.values.into_iter().filter(|(path, _)| read.contains(path)).collect_compactly();
         MergeValues { values, ..all }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::contact::{Change, Contact};
 use dacapo_engine::ids::Tag;
 use serde::{Deserialize, Serialize};
@@ -114,7 +115,7 @@ impl Tags {
         for stored in self.store.all(Query::of(&partition)).await? {
             tags.push(read::<StoredTag>(&stored)?.tag);
         }
-        tags.sort_unstable();
+        tags.sort_compactly();
         // Two spellings that were two tags in an earlier version.
         tags.dedup();
         Ok(tags)

@@ -16,7 +16,7 @@ use dacapo_aws::settings::Function;
 use dacapo_embedded::{Operation, SqliteStore};
 use dacapo_engine::ids::AccountId;
 use dacapo_platform::Instant;
-use dacapo_platform::api::{AdminKey, hooks_router, router};
+use dacapo_platform::api::{AdminKey, calls_router, hooks_router};
 use dacapo_platform::keys::is_fed;
 use dacapo_platform::platform::{Platform, Ports};
 use dacapo_platform::ports::{Clock as _, Queue};
@@ -25,7 +25,7 @@ use dacapo_tests::kit::{CountingEntropy, ManualClock, PseudoRandom};
 use serde_json::Value;
 
 use crate::events;
-use crate::fake_services::{FakeServices, Waiting};
+use crate::fake_services::{FakeServices, QueuesOnly, Waiting};
 
 /// The key that has all scopes.
 pub const KEY: &str = "key";
@@ -82,15 +82,11 @@ impl Cloud {
 
     /// The platform as a function has it: with the ports that it is given on AWS, and no others.
     fn of(&self, function: Function) -> Platform {
-        let orders = match function {
-            Function::Api | Function::Effects | Function::Timer | Function::StopCampaign => true,
-            Function::Webhook | Function::TagChange | Function::Deliver | Function::Feedback => {
-                false
-            }
-        };
         self.platform.with(|setup| {
-            if !orders {
+            if function.orders().is_empty() {
                 setup.ports.outbox = Arc::new(UnsupportedPort);
+            } else if !function.sets_timers() {
+                setup.ports.outbox = Arc::new(QueuesOnly(Arc::clone(&self.services)));
             }
             if function != Function::Deliver {
                 setup.ports.mailer = Arc::new(UnsupportedPort);
@@ -102,7 +98,7 @@ impl Cloud {
     /// What the rule does that calls `api` every five minutes.
     pub async fn rule_calls_api(&self) {
         let platform = self.of(Function::Api);
-        let router = router(platform.clone(), Some(AdminKey::of(KEY)));
+        let router = calls_router(platform.clone(), Some(AdminKey::of(KEY)));
         let event = serde_json::json!({ "source": "aws.events" });
         http::api(&platform, &router, &event).await.expect("it is done");
     }
@@ -124,7 +120,7 @@ impl Cloud {
         let router = if path.starts_with("/v1/hooks/") || path.starts_with("/v1/in/") {
             hooks_router(self.of(Function::Webhook), admin)
         } else {
-            router(self.of(Function::Api), admin)
+            calls_router(self.of(Function::Api), admin)
         };
         http::answer(&router, event).await.expect("an answer")
     }

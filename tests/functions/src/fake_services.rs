@@ -169,6 +169,22 @@ impl Outbox for FakeServices {
     }
 }
 
+/// The queues for a function that sets no timers.
+pub(crate) struct QueuesOnly(pub(crate) Arc<FakeServices>);
+
+#[async_trait]
+impl Outbox for QueuesOnly {
+    async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
+        let is_sent = |order: &Order| matches!(order, Order::Send { .. });
+        assert!(orders.iter().all(is_sent), "this function sets no timers: {orders:?}");
+        self.0.dispatch(orders).await
+    }
+
+    fn sets_timers(&self) -> bool {
+        false
+    }
+}
+
 #[async_trait]
 impl Mailer for FakeServices {
     fn mode(&self) -> MailMode {

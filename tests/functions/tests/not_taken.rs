@@ -14,7 +14,7 @@ use chrono::TimeDelta;
 use dacapo_aws::functions::queue::QueueFunction;
 use dacapo_aws::functions::stream::EffectsFunction;
 use dacapo_aws::outbox::AwsOutbox;
-use dacapo_aws::settings::{OutboxSettings, Schedules};
+use dacapo_aws::settings::Schedules;
 use dacapo_engine::ids::ContactId;
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_functions_tests::events::{batch, failed, message};
@@ -76,10 +76,10 @@ impl Trip {
             let name = if queue == Queue::Jobs { "stop" } else { queue.name() };
             queues.push((queue, stack.url(name).await));
         }
-        let settings = OutboxSettings { queues, schedules: Some(schedules) };
         let clients = proxy.clients();
         let clock = Arc::clone(&cloud.platform.store.clock);
-        let outbox = AwsOutbox::new(clients.sqs(), clients.scheduler(), settings, clock);
+        let outbox = AwsOutbox::new(clients.sqs(), queues, clock)
+            .with_timers(clients.scheduler(), schedules);
         let mut platform = cloud.platform.clone();
         platform = platform.with(|setup| setup.ports.outbox = Arc::new(outbox));
         Self { stack, proxy, cloud, platform }

@@ -19,7 +19,7 @@ use dacapo_engine::ids::{CampaignId, FieldKey, Tag};
 use dacapo_functions_tests::cloud::{Cloud, Delivery, KEY};
 use dacapo_functions_tests::events::{batch, failed, http, message};
 use dacapo_platform::Instant;
-use dacapo_platform::api::{AdminKey, router};
+use dacapo_platform::api::{AdminKey, calls_router};
 use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use dacapo_platform::error::Error;
 use dacapo_platform::handlers::{ContactImage, EnrollmentImage};
@@ -375,7 +375,7 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
     assert_eq!(ordered.len(), 2 * PEOPLE.len(), "a message and a call for each: {ordered:?}");
 
     // All of it is lost.
-    let router = router(platform.clone(), Some(AdminKey::of(KEY)));
+    let router = calls_router(platform.clone(), Some(AdminKey::of(KEY)));
     let headers = [("x-api-key", KEY), ("content-type", "application/json")];
     let asked = http("POST", "/v1/mass-actions/reconcile", &headers, "{}");
     let answer = dacapo_aws::functions::http::answer(&router, &asked).await.unwrap();

@@ -1,5 +1,6 @@
 //! Values of a document on one line, short.
 
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::text::is_unseen;
 use serde_json::Value;
 
@@ -51,7 +52,7 @@ fn written(value: &Value, is_outer: bool) -> String {
         Value::Object(members) => {
             // What is looked at comes before what is asked of it.
             let mut members: Vec<_> = members.iter().collect();
-            members.sort_by_key(|(key, _)| *key != "field");
+            members.sort_compactly_by_key(|(key, _)| *key != "field");
             let one = |(key, value): (&String, &Value)| format!("{key}: {}", written(value, false));
             format!("{{ {} }}", members.into_iter().map(one).collect::<Vec<_>>().join(", "))
         }

@@ -1,5 +1,6 @@
 //! The last changes of the subject, what each did in the campaign, or why it did nothing.
 
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::contact::{Author, Change};
 use dacapo_engine::decide::{Situation, looked};
 use dacapo_engine::history::{Cause, Looked, Record, Trace};
@@ -21,7 +22,9 @@ impl Explaining<'_> {
             }
         }
         all.extend(self.not_in_the_history(&all));
-        all.sort_by(|(rev, one), (other_rev, other)| (other.at, other_rev).cmp(&(one.at, rev)));
+        all.sort_compactly_by(|(rev, one), (other_rev, other)| {
+            (other.at, other_rev).cmp(&(one.at, rev))
+        });
         all.into_iter().map(|(_, told)| told).take(TOLD).collect()
     }
 

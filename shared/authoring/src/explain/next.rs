@@ -2,6 +2,7 @@
 
 use dacapo_engine::campaign::format::{EdgeKey, Element};
 use dacapo_engine::campaign::graph::Graph;
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::enrollment::{DateRest, Enrollment, MessageRest, Rest, Status, Token};
 use dacapo_engine::ids::ElementId;
 
@@ -33,7 +34,7 @@ impl Explaining<'_> {
             }
             None => {}
         }
-        next.sort_by_key(|one| (one.at.is_none(), one.at));
+        next.sort_compactly_by_key(|one| (one.at.is_none(), one.at));
         next.truncate(MOST_NEXT);
         next
     }

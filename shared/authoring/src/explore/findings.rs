@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Document;
+use dacapo_engine::compact::CollectCompactly as _;
 
 use super::alphabet::Trigger;
 use super::walk::{Node, Walked};
@@ -81,7 +82,7 @@ fn all_loops(nodes: &[Node], number: &[usize]) -> Vec<Loop> {
             time += step.elapsed;
             messages += step.messages.len();
         }
-        let set: BTreeSet<Place> = elements.iter().cloned().collect();
+        let set: BTreeSet<Place> = elements.iter().cloned().collect_compactly();
         // A timer that only follows its date goes nowhere.
         if set.len() == 1 && messages == 0 {
             continue;
@@ -95,7 +96,8 @@ fn all_loops(nodes: &[Node], number: &[usize]) -> Vec<Loop> {
             }
         }
     }
-    let happens = |one: &Loop| one.round.steps.iter().cloned().collect::<BTreeSet<String>>();
+    let happens =
+        |one: &Loop| one.round.steps.iter().cloned().collect_compactly::<BTreeSet<String>>();
     let known: Vec<_> = found.iter().map(|(set, one)| (set.clone(), happens(one))).collect();
     found.retain(|set, one| {
         let steps = happens(one);
@@ -111,7 +113,7 @@ fn all_loops(nodes: &[Node], number: &[usize]) -> Vec<Loop> {
 
 /// The places at which a path waits, and from which nothing leads to where it goes on.
 fn silences(nodes: &[Node]) -> Vec<Silence> {
-    let all: BTreeSet<&Place> = nodes.iter().flat_map(|node| &node.waits).collect();
+    let all: BTreeSet<&Place> = nodes.iter().flat_map(|node| &node.waits).collect_compactly();
     let mut back: Vec<Vec<(usize, usize)>> = vec![Vec::new(); nodes.len()];
     for (from, node) in nodes.iter().enumerate() {
         for (nth, step) in node.edges.iter().enumerate() {

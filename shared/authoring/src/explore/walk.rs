@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Document, Element};
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::{Author, Contact, Patch};
 use dacapo_engine::enrollment::{Rest, Status};
 use dacapo_engine::field::FieldValue;
@@ -193,7 +194,7 @@ impl Walker {
         let before = &self.walked.nodes[from].waits;
         let after = &self.walked.nodes[to].waits;
         let left = before.iter().filter(|it| !after.contains(it) || entered.contains(it));
-        let left = left.cloned().collect();
+        let left = left.cloned().collect_compactly();
         self.walked.nodes[from].edges.push(Step { to, words, elapsed, entered, messages, left });
     }
 
@@ -256,7 +257,8 @@ impl Walker {
             }
         }
         self.walked.reached.extend(entered.iter().cloned());
-        let campaigns: BTreeSet<_> = world.enrollments().map(|((_, id), _)| id.clone()).collect();
+        let campaigns: BTreeSet<_> =
+            world.enrollments().map(|((_, id), _)| id.clone()).collect_compactly();
         for campaign in campaigns {
             for (element, (arrived, _)) in world.statistics(&campaign).elements() {
                 if let (true, Ok(element)) = (arrived > 0, ElementId::new(element)) {

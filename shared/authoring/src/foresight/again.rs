@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::{Campaign, Reached, Timeline};
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::ElementId;
 use dacapo_engine::simulation::World;
@@ -40,13 +41,13 @@ pub fn again(
     let course = Course::of(&was, &known.subject.id, id, began);
     let tokens = known.enrollment.tokens.iter().map(|token| token.element.clone());
     let mut rests: Vec<ElementId> = tokens.collect();
-    rests.sort();
+    rests.sort_compactly();
     let settled = own
         .iter()
         .flat_map(|record| &record.lines)
         .filter(|line| line.run == run && matches!(line.what, Happened::MessageSettled { .. }));
     let mut settled: Vec<ElementId> = settled.filter_map(|line| line.element.clone()).collect();
-    settled.sort();
+    settled.sort_compactly();
     let is_as_it_was = course.rests == rests
         && course.run == run
         && course.status == Some(known.enrollment.status)
@@ -143,6 +144,6 @@ impl Story {
 fn settled_in(run: u32, world: &World) -> Vec<ElementId> {
     let settled = world.messages().filter(|message| message.run == run);
     let mut settled: Vec<ElementId> = settled.map(|message| message.element.clone()).collect();
-    settled.sort();
+    settled.sort_compactly();
     settled
 }

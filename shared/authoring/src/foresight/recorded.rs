@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use dacapo_engine::compact::{CollectCompactly as _, SortCompactly as _};
 use dacapo_engine::contact::{Author, Change, Contact, Patch};
 use dacapo_engine::history::{Cause, Changed, Command, Happened, Record, Trace};
 use dacapo_engine::ids::{CampaignId, Tag};
@@ -83,7 +84,7 @@ pub(super) fn recorded(
     base.updated_at = base.created_at.min(first.at);
     let own = recorded.records.iter().filter(|(id, _)| id == campaign).map(|(_, record)| record);
     deeds.extend(own.filter_map(|record| Some((record.at, asked(record)?))));
-    deeds.sort_by_key(|(at, _)| *at);
+    deeds.sort_compactly_by_key(|(at, _)| *at);
     (base, deeds)
 }
 
@@ -93,7 +94,7 @@ fn written(change: &Change, after: &Contact) -> Patch {
     Patch {
         add: change.added.iter().chain(change.refreshed.keys()).cloned().collect(),
         remove: change.removed.keys().cloned().collect(),
-        fields: change.fields.keys().map(field).collect(),
+        fields: change.fields.keys().map(field).collect_compactly(),
         consent: change.consent.map(|_| after.consent),
         resubscribe: true,
         suppressed: change.suppressed.map(|_| after.suppressed),

@@ -8,6 +8,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use dacapo_engine::compact::SortCompactly as _;
 use layout::core::base::Orientation;
 use layout::core::format::{ClipHandle, RenderBackend};
 use layout::core::geometry::{Point, Position};
@@ -205,7 +206,7 @@ fn by_the_library(given: &Given<'_>, order: &Order) -> Placed {
         if order.turned[nth] { (to, from) } else { (from, to) }
     };
     let mut drawn: Vec<usize> = (0..given.edges.len()).filter(|nth| !order.cut[*nth]).collect();
-    drawn.sort_by_key(|nth| (place_in_order[ends(*nth).0], *nth));
+    drawn.sort_compactly_by_key(|nth| (place_in_order[ends(*nth).0], *nth));
     for nth in &drawn {
         let (from, to) = ends(*nth);
         let mut arrow = Arrow::simple(given.edges[*nth].2);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use dacapo_engine::campaign::format::Element;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::FieldKey;
 use dacapo_engine::language::Language;
@@ -158,8 +159,11 @@ fn fails_without(
         };
         Some((name.clone(), value))
     });
-    let values =
-        MergeValues { zone: Zone::UTC, language: Language::of("en"), values: values.collect() };
+    let values = MergeValues {
+        zone: Zone::UTC,
+        language: Language::of("en"),
+        values: values.collect_compactly(),
+    };
     matches!(render(text, escape, &values), Err(RenderError::Empty { placeholder, .. }) if placeholder == without)
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use dacapo_engine::campaign::format::{
     DateTimer, Document, Element, EventElement, Of, Start, Unmet,
 };
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::condition::{Condition, Reads};
 use dacapo_engine::field::{FieldType, built_in};
 use dacapo_engine::ids::{ElementId, FieldKey, ObjectType, Tag};
@@ -95,7 +96,7 @@ impl<'a> All<'a> {
     pub(super) fn tags(&self, kind: Option<&ObjectType>) -> BTreeSet<&Tag> {
         let keys = self.tags_added.keys().chain(self.tags_removed.keys());
         let keys = keys.chain(self.tags_read.keys());
-        keys.filter(|(of, _)| of.as_ref() == kind).map(|(_, tag)| tag).collect()
+        keys.filter(|(of, _)| of.as_ref() == kind).map(|(_, tag)| tag).collect_compactly()
     }
 }
 
@@ -449,7 +450,7 @@ impl<'a> Facts<'a> {
     fn printed(&self) -> &BTreeSet<String> {
         self.printed.get_or_init(|| {
             let texts = self.texts().filter(|text| text.contains("{{") || text.contains("{%"));
-            texts.filter_map(|text| template::placeholders(text).ok()).flatten().collect()
+            texts.filter_map(|text| template::placeholders(text).ok()).flatten().collect_compactly()
         })
     }
 

@@ -32,6 +32,7 @@ mod tests;
 
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::reader::{KeyPath, Place, Source};
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::ids::{FieldKey, ObjectType};
 
 use crate::expectation::differences;
@@ -125,7 +126,7 @@ pub fn check_beside(given: &[Given<'_>], others: &[&Document]) -> Vec<Vec<Findin
             (lint.check)(facts, &all, &mut found);
         }
         let mut findings = allowed::apply(given, findings);
-        findings.sort_by_key(|finding| (finding.line, finding.column, finding.code));
+        findings.sort_compactly_by_key(|finding| (finding.line, finding.column, finding.code));
         findings
     });
     per_campaign.collect()

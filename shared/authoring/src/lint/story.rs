@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use dacapo_engine::campaign::format::{DateTimer, Edge, Element, Purpose, Unmet};
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::condition::Condition;
 use dacapo_engine::ids::{FieldKey, Tag};
 use dacapo_engine::time::Zone;
@@ -110,7 +111,7 @@ impl<'a> Story<'a> {
                 facts.way(entry, element, |at| !facts.begins_next_run(at))
             })
             .collect();
-        ways.sort_by_key(Vec::len);
+        ways.sort_compactly_by_key(Vec::len);
         for way in ways.into_iter().take(8) {
             let mut story = self.clone();
             if story.go(&way).is_some() {

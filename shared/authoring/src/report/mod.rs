@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use dacapo_engine::campaign::format::ObjectDefinition;
 use dacapo_engine::campaign::reader::{Source, read};
 use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
+use dacapo_engine::compact::{CollectCompactly as _, SortCompactly as _};
 use dacapo_engine::ids::{CampaignId, ObjectType};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -64,7 +65,8 @@ impl Report {
             }
         }
         let files = texts.into_iter().zip(findings).map(|((file, text), mut findings)| {
-            findings.sort_by_key(|finding| (finding.line, finding.column, finding.severity));
+            findings
+                .sort_compactly_by_key(|finding| (finding.line, finding.column, finding.severity));
             Reported { file, text, findings }
         });
         Self { files: files.collect() }
@@ -103,7 +105,7 @@ fn validated(read: &[Result<Source, Vec<Finding>>]) -> Vec<Vec<Finding>> {
     let sources = || read.iter().filter_map(|source| source.as_ref().ok());
     let known: BTreeMap<CampaignId, Subjects> = sources()
         .map(|it| (it.document.id.clone(), Subjects::of(it.document.per.as_ref())))
-        .collect();
+        .collect_compactly();
     let mut objects: BTreeMap<ObjectType, ObjectDefinition> = BTreeMap::new();
     for (kind, of) in sources().flat_map(|source| &source.document.objects) {
         objects.entry(kind.clone()).or_default().fields.extend(of.fields.clone());

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use dacapo_engine::compact::{CollectCompactly as _, SortCompactly as _};
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_engine::problem::Problem;
@@ -45,7 +46,7 @@ impl<'a> Player<'a> {
         bounds: &'a Bounds,
         mut campaigns: Vec<CampaignId>,
     ) -> Self {
-        campaigns.sort();
+        campaigns.sort_compactly();
         let journey = Journey {
             name: scenario.name.clone(),
             time_zone: world.account.zone,
@@ -349,7 +350,7 @@ impl<'a> Player<'a> {
                     .fields
                     .iter()
                     .map(|(key, value)| (key.clone(), shown(value)))
-                    .collect(),
+                    .collect_compactly(),
                 consent: contact.consent,
                 suppressed: contact.suppressed,
             };

@@ -88,10 +88,22 @@ impl<'a> Parts<'a> {
         self
     }
 
+    fn queues(&self, settings: &OutboxSettings) -> AwsOutbox {
+        AwsOutbox::new(self.clients.sqs(), settings.queues.clone(), Arc::clone(&self.clock))
+    }
+
+    /// With queues.
+    fn with_queues(mut self, settings: &OutboxSettings) -> Self {
+        self.outbox = Arc::new(self.queues(settings));
+        self
+    }
+
     /// With queues and timers.
     fn with_outbox(mut self, settings: &OutboxSettings) -> Self {
-        let (sqs, scheduler) = (self.clients.sqs(), self.clients.scheduler());
-        let outbox = AwsOutbox::new(sqs, scheduler, settings.clone(), Arc::clone(&self.clock));
+        let mut outbox = self.queues(settings);
+        if let Some(schedules) = settings.schedules.clone() {
+            outbox = outbox.with_timers(self.clients.scheduler(), schedules);
+        }
         self.outbox = Arc::new(outbox);
         self
     }
@@ -136,7 +148,7 @@ pub fn api(settings: &Settings<ApiSettings>) -> Started {
         ..Parts::of(&settings.common)
     }
     .with_admin(settings.own.admin_key.as_deref())
-    .with_outbox(&settings.own.outbox)
+    .with_queues(&settings.own.outbox)
     .started(Function::Api, &[Service::DynamoDb])
 }
 
@@ -155,7 +167,7 @@ pub fn effects(settings: &Settings<EffectsSettings>) -> Started {
 /// `timer`
 pub fn timer(settings: &Settings<TimerSettings>) -> Started {
     Parts { queues: settings.own.queues.clone(), ..Parts::of(&settings.common) }
-        .with_outbox(&settings.own.outbox)
+        .with_queues(&settings.own.outbox)
         .started(Function::Timer, &[Service::DynamoDb, Service::Sqs])
 }
 

@@ -18,6 +18,7 @@ use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_platform::error::Error;
 use dacapo_platform::handlers::{ContactImage, EnrollmentImage};
 use dacapo_platform::keys::fed;
@@ -239,7 +240,7 @@ pub(super) fn smaller(record: &Value) -> Vec<String> {
         let mut slim = record.clone();
         let kept = ["PK", "SK", "rev"].map(|name| (name, old.get(name)));
         let kept = kept.into_iter().filter_map(|(name, it)| Some((name.to_owned(), it?.clone())));
-        slim["dynamodb"]["OldImage"] = Value::Object(kept.collect());
+        slim["dynamodb"]["OldImage"] = Value::Object(kept.collect_compactly());
         smaller.push(slim.to_string());
     }
     let rev = change.pointer("/NewImage/rev/N").or_else(|| change.pointer("/OldImage/rev/N"));

@@ -27,9 +27,9 @@ use futures_util::future::{FutureExt as _, join};
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::clients::LazyClient;
-use crate::settings::OutboxSettings;
+use crate::settings::Schedules;
 use plan::{Outgoing, Plan};
-use timers::SchedulerTimers;
+use timers::{SchedulerTimers, SetTimers};
 
 /// How many requests are in progress at once, to each of the two.
 const AT_ONCE: usize = 16;
@@ -46,25 +46,32 @@ const PASSING: [&str; 5] = ["Throttl", "OverLimit", "AccessDenied", "Kms", "NonE
 
 /// Timers and queues.
 pub struct AwsOutbox {
-    /// None in a function that sets no timers.
-    timers: Option<SchedulerTimers>,
+    /// None in a function that sets no timers: the Scheduler's client is no part of it then.
+    timers: Option<Box<dyn SetTimers>>,
     sqs: LazyClient<aws_sdk_sqs::Client>,
-    settings: OutboxSettings,
+    queues: Vec<(Queue, String)>,
     clock: Arc<dyn Clock>,
 }
 
 impl AwsOutbox {
-    /// The queues and timers that the settings name: those of
-    /// [`Function::orders`](crate::settings::Function::orders).
+    /// The queues of [`Function::orders`](crate::settings::Function::orders), with their URLs. It
+    /// sets no timers.
     pub fn new(
         sqs: LazyClient<aws_sdk_sqs::Client>,
-        scheduler: LazyClient<aws_sdk_scheduler::Client>,
-        settings: OutboxSettings,
+        queues: Vec<(Queue, String)>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let schedules = settings.schedules.clone();
-        let timers = schedules.map(|schedules| SchedulerTimers::new(scheduler, schedules));
-        Self { timers, sqs, settings, clock }
+        Self { timers: None, sqs, queues, clock }
+    }
+
+    /// The same, and it sets timers.
+    #[must_use]
+    pub fn with_timers(
+        self,
+        scheduler: LazyClient<aws_sdk_scheduler::Client>,
+        schedules: Schedules,
+    ) -> Self {
+        Self { timers: Some(Box::new(SchedulerTimers::new(scheduler, schedules))), ..self }
     }
 
     /// Sends batches. Answers what was not accepted.
@@ -130,7 +137,7 @@ impl AwsOutbox {
     }
 
     fn url(&self, queue: Queue) -> Result<&str, Declined> {
-        let mut queues = self.settings.queues.iter();
+        let mut queues = self.queues.iter();
         let found = queues.find(|(one, _)| *one == queue).map(|(_, url)| url.as_str());
         found.ok_or_else(|| {
             Declined::Retryable("this function sends nothing to that queue".to_owned())
@@ -152,6 +159,10 @@ impl Outbox for AwsOutbox {
         };
         let (sent, set) = join(self.send_all(plan.batches), timers).await;
         [plan.not_taken, sent, set].into_iter().flatten().collect()
+    }
+
+    fn sets_timers(&self) -> bool {
+        self.timers.is_some()
     }
 }
 

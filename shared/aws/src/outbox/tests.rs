@@ -34,8 +34,8 @@ fn outbox(server: &Server) -> AwsOutbox {
     let queues =
         [(Queue::Timers, "timers"), (Queue::Transactional, "transactional"), (Queue::Jobs, "stop")];
     let queues = queues.map(|(queue, name)| (queue, url(name))).to_vec();
-    let settings = OutboxSettings { queues, schedules: Some(schedules) };
-    AwsOutbox::new(clients.sqs(), clients.scheduler(), settings, Arc::new(Standing))
+    AwsOutbox::new(clients.sqs(), queues, Arc::new(Standing))
+        .with_timers(clients.scheduler(), schedules)
 }
 
 fn enrollment_event(event: Event) -> Message {

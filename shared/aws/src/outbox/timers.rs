@@ -14,6 +14,7 @@ use std::error::Error;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use aws_sdk_scheduler::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_scheduler::operation::create_schedule::CreateScheduleError;
 use aws_sdk_scheduler::operation::update_schedule::UpdateScheduleError;
@@ -70,13 +71,21 @@ pub(super) fn not_set_here(schedules: &[NewSchedule], cancels: &[String]) -> Vec
     changes.map(|change| change.not_taken(why.clone())).collect()
 }
 
-impl SchedulerTimers {
-    pub(super) fn new(client: LazyClient<aws_sdk_scheduler::Client>, schedules: Schedules) -> Self {
-        Self { client, schedules, rests: Mutex::new(None) }
-    }
-
+/// A service that sets timers.
+#[async_trait]
+pub(super) trait SetTimers: Send + Sync {
     /// Sets timers, and cancels others. Answers those that were not accepted.
-    pub(super) async fn carry_out(
+    async fn carry_out(
+        &self,
+        schedules: &[NewSchedule],
+        cancels: &[String],
+        clock: &dyn Clock,
+    ) -> Vec<NotTaken>;
+}
+
+#[async_trait]
+impl SetTimers for SchedulerTimers {
+    async fn carry_out(
         &self,
         schedules: &[NewSchedule],
         cancels: &[String],
@@ -108,6 +117,12 @@ impl SchedulerTimers {
         let why = not_taken.first().filter(|_| takes_none).map(|first| first.why.clone());
         *self.rests() = why.map(|why| (clock.now() + REST, why));
         not_taken
+    }
+}
+
+impl SchedulerTimers {
+    pub(super) fn new(client: LazyClient<aws_sdk_scheduler::Client>, schedules: Schedules) -> Self {
+        Self { client, schedules, rests: Mutex::new(None) }
     }
 
     /// The results; those without an answer in time are missing.

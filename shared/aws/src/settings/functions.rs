@@ -54,8 +54,7 @@ impl Function {
         }
     }
 
-    /// The queues that it sends to. A function that sends to the queue of timers sets timers, too:
-    /// the Scheduler puts what is ordered for later into that queue.
+    /// The queues that it sends to.
     pub fn orders(self) -> &'static [Queue] {
         use Queue::{Calls, Jobs, Marketing, Timers, Transactional};
         match self {
@@ -78,9 +77,11 @@ impl Function {
         }
     }
 
-    /// Whether it sets timers.
+    /// Whether it sets timers: the Scheduler puts what is ordered for later into their queue. The
+    /// timers of `api` are set by who works off [`Queue::Jobs`], so that answering calls needs no
+    /// right to make schedules.
     pub fn sets_timers(self) -> bool {
-        self.orders().contains(&Queue::Timers)
+        self.orders().contains(&Queue::Timers) && self != Self::Api
     }
 
     /// Whether it has to know the URL of a queue.

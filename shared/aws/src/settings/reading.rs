@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dacapo_engine::campaign::format::Sender;
+use dacapo_engine::compact::CollectCompactly as _;
 
 use super::Function;
 
@@ -16,13 +17,14 @@ impl Environment {
     pub fn of_process() -> Self {
         let all = std::env::vars_os();
         Self(
-            all.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect(),
+            all.filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
+                .collect_compactly(),
         )
     }
 
     /// An environment of these values.
     pub fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        Self(pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+        Self(pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect_compactly())
     }
 }
 

@@ -19,6 +19,7 @@ use std::fmt;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_types::Blob;
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_platform::Instant;
 use dacapo_platform::table::{Body, DEEPEST, Item, Key, Unreadable, is_native_number as is_native};
 use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
@@ -226,7 +227,7 @@ fn as_json(value: &Value) -> AttributeValue {
 /// text.
 fn write_members(members: &Attributes, json: &mut String) -> Result<(), Unreadable> {
     let mut sorted: Vec<_> = members.iter().collect();
-    sorted.sort_unstable_by_key(|(name, _)| *name);
+    sorted.sort_compactly_by_key(|(name, _)| *name);
     json.push('{');
     for (nth, (name, value)) in sorted.into_iter().enumerate() {
         if nth > 0 {

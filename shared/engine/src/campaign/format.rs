@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::compact::CollectCompactly as _;
 use crate::field::FieldType;
 use crate::ids::{CampaignId, ElementId, FieldKey, ObjectType};
 use crate::time::{Daytime, Hours, Instant, Span, TimeOfDay, Weekdays, Zone};
@@ -81,7 +82,7 @@ impl Document {
         let timers = self.elements.iter().filter_map(|(_, element)| {
             if let Element::DateTimer(timer) = element { timer.field.clone() } else { None }
         });
-        timers.collect()
+        timers.collect_compactly()
     }
 }
 

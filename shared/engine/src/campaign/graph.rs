@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::campaign::elements::Arrival;
 use crate::campaign::format::{Document, Edge, Element, EventElement, ObjectDefinition};
+use crate::compact::CollectCompactly as _;
 use crate::condition::Reads;
 use crate::contact::Change;
 use crate::field::{FieldType, built_in};
@@ -47,7 +48,7 @@ impl Graph {
         let own = document.per.as_ref().map(|kind| {
             let types = objects.get(kind).into_iter().chain(document.objects.get(kind));
             let fields = types.flat_map(|of| of.fields.iter());
-            fields.map(|(key, field)| (key.clone(), field.kind)).collect()
+            fields.map(|(key, field)| (key.clone(), field.kind)).collect_compactly()
         });
         let mut fields = account.clone();
         fields.extend(document.fields.iter().map(|(key, field)| (key.clone(), field.kind)));

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Change, Contact};
+use crate::compact::CollectCompactly as _;
 use crate::field::FieldValue;
 use crate::ids::{FieldKey, Tag};
 use crate::reads::PersonReads;
@@ -57,14 +58,14 @@ impl PersonChange {
         let tag = |tag: &&Tag| reads.tags.contains(*tag);
         let of_tags = |tags: &BTreeMap<Tag, Instant>| {
             let read = tags.iter().filter(|(tag, _)| reads.tags.contains(*tag));
-            read.map(|(tag, at)| (tag.clone(), *at)).collect()
+            read.map(|(tag, at)| (tag.clone(), *at)).collect_compactly()
         };
         let fields: BTreeMap<_, _> = change
             .fields
             .iter()
             .filter(|(key, _)| reads.fields.contains(*key))
             .map(|(key, before)| (key.clone(), before.clone()))
-            .collect();
+            .collect_compactly();
         let values =
             fields.keys().filter_map(|key| Some((key.clone(), person.fields.get(key)?.clone())));
         let read = Self {
@@ -72,7 +73,7 @@ impl PersonChange {
             added: change.added.iter().filter(tag).cloned().collect(),
             refreshed: of_tags(&change.refreshed),
             removed: of_tags(&change.removed),
-            values: values.collect(),
+            values: values.collect_compactly(),
             fields,
             event: change.event.clone().filter(|name| reads.events.contains(name)),
         };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Contact, Patch};
+use crate::compact::CollectCompactly as _;
 use crate::ids::FieldKey;
 use crate::time::Instant;
 
@@ -77,7 +78,7 @@ impl From<Vec<(ToldAt, Vec<FieldKey>)>> for Told {
         let each = |(at, fields): (ToldAt, Vec<FieldKey>)| {
             fields.into_iter().map(move |field| (field, at))
         };
-        Self(stored.into_iter().flat_map(each).collect())
+        Self(stored.into_iter().flat_map(each).collect_compactly())
     }
 }
 
@@ -138,7 +139,8 @@ pub fn taken_over(object: &Contact, other: &Contact) -> Patch {
     let lacks = |field: &FieldKey| !object.fields.contains_key(field);
     let wanted =
         other.fields.iter().filter(|(field, _)| other.told.0.contains_key(*field) || lacks(field));
-    let fields = wanted.map(|(field, value)| (field.clone(), Some(value.clone()))).collect();
+    let fields =
+        wanted.map(|(field, value)| (field.clone(), Some(value.clone()))).collect_compactly();
     let tags = other.tags.keys().filter(|tag| !object.tags.contains_key(*tag));
     Patch { add: tags.cloned().collect(), fields, ..Patch::default() }
 }

@@ -6,6 +6,7 @@ use super::Situation;
 use super::builder::DecisionBuilder;
 use crate::campaign::format::{Edge, Element, EventElement};
 use crate::campaign::graph::Graph;
+use crate::compact::CollectCompactly as _;
 use crate::condition::{Condition, Reads, View};
 use crate::contact::{Author, Causality, Change, Contact, Patch};
 use crate::enrollment::{Enrollment, Status, Token};
@@ -75,8 +76,8 @@ pub fn nothing_changed(
     let causality = Causality { chain: contact.chain_of(contact.rev), depth: 0 };
     let change = Change {
         rev: contact.rev,
-        removed: removed.map(|tag| (tag.clone(), at)).collect(),
-        fields: fields.collect(),
+        removed: removed.map(|tag| (tag.clone(), at)).collect_compactly(),
+        fields: fields.collect_compactly(),
         ..Change::empty(by, causality, at)
     };
     let tags = change.removed.keys().map(|tag| Changed::TagNotThere(tag.to_string()));

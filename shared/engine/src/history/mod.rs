@@ -9,6 +9,7 @@ mod words;
 use serde::{Deserialize, Serialize};
 
 use crate::account::Account;
+use crate::compact::SortCompactly as _;
 use crate::contact::{Author, Change, Consent, Contact};
 use crate::field::FieldValue;
 use crate::ids::{CampaignId, ElementId, FieldKey, Tag};
@@ -450,7 +451,7 @@ impl Cause {
             what.extend(Self::changed(&person.as_change(change), after).map(of_contact));
         }
         if what.len() > NAMED {
-            what.sort_by_key(|changed| !is_read(changed));
+            what.sort_compactly_by_key(|changed| !is_read(changed));
             let more = what.split_off(NAMED).len();
             what.push(Changed::More(u32::try_from(more).unwrap_or(u32::MAX)));
         }

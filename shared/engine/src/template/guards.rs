@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::compact::CollectCompactly as _;
+
 use minijinja::machinery::{Instruction, Instructions};
 use minijinja::value::{ObjectRepr, Rest, Tuple, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
@@ -46,7 +48,7 @@ pub(super) fn install(environment: &mut Environment<'static>) {
 /// A copy of the instructions with the guards in between.
 pub(super) fn guarded<'s>(plain: &Instructions<'s>) -> Instructions<'s> {
     let all: Vec<&Instruction<'s>> = (0..).map_while(|pc| plain.get(pc)).collect();
-    let targets: BTreeSet<u32> = all.iter().filter_map(|one| target(one)).collect();
+    let targets: BTreeSet<u32> = all.iter().filter_map(|one| target(one)).collect_compactly();
     let repeats = all.iter().any(|one| is_written_again(one));
     let mut places = Vec::with_capacity(all.len() + 1);
     let mut guarded = Vec::with_capacity(all.len() * 2);

@@ -119,11 +119,16 @@ pub fn router(platform: Platform, admin: impl Into<Admin>) -> Router {
     all(Routes::default()).with_description().into_router(Api::new(platform, admin.into()))
 }
 
-/// The part that is used without the rest: the hooks, and the URLs of connections.
+/// What is posted from outside: the hooks, and the URLs of connections.
 pub fn hooks_router(platform: Platform, admin: impl Into<Admin>) -> Router {
-    let routes = contacts::hooks::routes(account::health::routes(Routes::default()));
-    let routes = objects::hooks::routes(routes);
-    connections::incoming::routes(routes).into_router(Api::new(platform, admin.into()))
+    let routes = hooks(account::health::routes(Routes::default()));
+    routes.into_router(Api::new(platform, admin.into()))
+}
+
+/// All but what is posted from outside.
+pub fn calls_router(platform: Platform, admin: impl Into<Admin>) -> Router {
+    let routes = calls(account::health::routes(Routes::default()));
+    routes.with_description().into_router(Api::new(platform, admin.into()))
 }
 
 /// The description of the API, made from the code. What is served is a file, and a test compares
@@ -134,12 +139,18 @@ pub fn description() -> serde_json::Value {
 
 /// All calls, on any surface.
 fn all<S: Surface>(on: S) -> S {
-    let on = account::health::routes(on);
+    calls(hooks(account::health::routes(on)))
+}
+
+fn hooks<S: Surface>(on: S) -> S {
     let on = contacts::hooks::routes(on);
-    let on = connections::incoming::routes(on);
+    let on = objects::hooks::routes(on);
+    connections::incoming::routes(on)
+}
+
+fn calls<S: Surface>(on: S) -> S {
     let on = connections::calls::routes(on);
     let on = connections::received::routes(on);
-    let on = objects::hooks::routes(on);
     let on = contacts::calls::routes(on);
     let on = contacts::csv::import::routes(on);
     let on = contacts::csv::export::routes(on);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use dacapo_engine::campaign::reader;
 use dacapo_engine::campaign::validate::{AccountView, validate};
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::ids::{CampaignId, FieldKey};
 
 use super::{CampaignError, Campaigns, Written};
@@ -92,7 +93,7 @@ impl Campaigns {
 /// The versions that contacts can be on, of every campaign that is published, paused or not.
 fn versions_in_use(catalog: &Catalog) -> BTreeMap<CampaignId, Vec<u32>> {
     let published = catalog.campaigns.iter().filter(|(_, head)| head.standing().is_some());
-    published.map(|(id, head)| (id.clone(), head.timeline.versions_in_use())).collect()
+    published.map(|(id, head)| (id.clone(), head.timeline.versions_in_use())).collect_compactly()
 }
 
 /// Whether a document could no longer be published without the field: the validator knows every

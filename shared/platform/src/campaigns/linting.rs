@@ -7,6 +7,7 @@
 use dacapo_authoring::lint::{Given, check_beside};
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::reader::Source;
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::problem::{Problem, Severity};
 
 use crate::catalog::Loaded;
@@ -26,7 +27,7 @@ pub(super) fn with_findings(
         let (beside, left_out) = published_beside(source, loaded);
         let found = check_beside(&[Given { text, source }], &beside);
         problems.extend(found.into_iter().flatten().map(Problem::from));
-        problems.sort_by_key(|problem| (problem.line, problem.column, problem.severity));
+        problems.sort_compactly_by_key(|problem| (problem.line, problem.column, problem.severity));
         if !left_out.is_empty() {
             problems.push(not_compared(&left_out));
         }
@@ -40,7 +41,7 @@ fn published_beside<'a>(source: &Source, loaded: &'a Loaded) -> (Vec<&'a Documen
     let others = loaded.campaigns.values().filter(|other| other.id != source.document.id);
     let newest = others.filter_map(|other| other.versions.values().next_back());
     let mut documents: Vec<&Document> = newest.map(|graph| &graph.document).collect();
-    documents.sort_by_key(|document| document.elements.len());
+    documents.sort_compactly_by_key(|document| document.elements.len());
     let mut elements = 0;
     let fit = documents.iter().take_while(|document| {
         elements += document.elements.len();

@@ -9,6 +9,7 @@ use dacapo_engine::campaign::Reached;
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::campaign::reader::Source;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::{Problem, Severity};
 
@@ -139,7 +140,7 @@ impl Campaigns {
                         .and_then(|kind| catalog.objects.get_key_value(kind))
                         .map(|(kind, definition)| (kind.clone(), definition.clone()))
                         .into_iter()
-                        .collect();
+                        .collect_compactly();
                     let head = there_mut(catalog, id)?;
                     head.version += 1;
                     head.name.clone_from(&name);

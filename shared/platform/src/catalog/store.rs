@@ -8,6 +8,7 @@ use dacapo_engine::campaign::Campaign;
 use dacapo_engine::campaign::format::Email;
 use dacapo_engine::campaign::graph::Graph;
 use dacapo_engine::campaign::reader;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::ids::CampaignId;
 
 use crate::Instant;
@@ -213,9 +214,11 @@ impl CatalogStore {
     pub(crate) fn read_by(&self, graph: &Graph, key: &str, email: &Email) -> Arc<BTreeSet<String>> {
         let name = (graph.document.id.clone(), graph.version, key.to_owned());
         let Ok(mut known) = self.cache.placeholders.lock() else {
-            return Arc::new(read_by(email).collect());
+            return Arc::new(read_by(email).collect_compactly());
         };
-        Arc::clone(known.entry(name).or_insert_with(|| Arc::new(read_by(email).collect())))
+        Arc::clone(
+            known.entry(name).or_insert_with(|| Arc::new(read_by(email).collect_compactly())),
+        )
     }
 
     /// Changes the catalog, on condition that no other writer did meanwhile. `change` may be called

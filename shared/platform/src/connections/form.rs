@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use dacapo_engine::compact::CollectCompactly as _;
 use serde_json::{Map, Value};
 
 use crate::connections::incoming::{Incoming, Misfit, Understood};
@@ -92,7 +93,7 @@ fn by_name(body: &Tree) -> (Map<String, Value>, Vec<Misfit>) {
         }
     }
     found.retain(|name, _| !twice.contains_key(name));
-    let members = found.into_iter().map(|(name, (_, _, value))| (name, value)).collect();
+    let members = found.into_iter().map(|(name, (_, _, value))| (name, value)).collect_compactly();
     (members, twice.into_values().collect())
 }
 

@@ -4,6 +4,7 @@
 //! Both are written before anything is done about the call, together with pointers by which it is
 //! found when a person is erased who is named in it.
 
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::ids::{ConnectionId, ContactId};
 use serde::{Deserialize, Serialize};
 
@@ -157,7 +158,7 @@ impl Connections {
         let text = String::from_utf8_lossy(body);
         let named = [Mentions::of(&text), Mentions::of(plain.unwrap_or_default())];
         let mut addresses: Vec<&str> = named.iter().flat_map(Mentions::addresses).collect();
-        addresses.sort_unstable();
+        addresses.sort_compactly();
         addresses.dedup();
         if addresses.is_empty() {
             return Ok(Vec::new());

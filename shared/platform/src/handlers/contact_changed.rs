@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::{Change, Contact};
 use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::Enrollment;
@@ -103,7 +104,8 @@ impl ContactChanges {
             return Ok(Followed::Nothing(BTreeMap::new()));
         }
         let ids = loaded.campaigns.keys().chain(loaded.broken.keys());
-        let ids: BTreeSet<_> = ids.filter(|id| loaded.is_about(id, &contact.id)).collect();
+        let ids: BTreeSet<_> =
+            ids.filter(|id| loaded.is_about(id, &contact.id)).collect_compactly();
         if ids.is_empty() {
             return Ok(Followed::Nothing(BTreeMap::new()));
         }
@@ -121,7 +123,7 @@ impl ContactChanges {
             // Reading one costs less than a list of them.
             Some(only) if ids.len() == 1 => {
                 let state = self.decisions.state(&contact.id, only).await?;
-                state.map(|state| (CampaignId::clone(only), state)).into_iter().collect()
+                state.map(|state| (CampaignId::clone(only), state)).into_iter().collect_compactly()
             }
             Some(_) | None => self.decisions.states(&contact.id).await?,
         };
@@ -167,7 +169,11 @@ impl ContactChanges {
             }
         }
         let enrollments = states.into_iter().map(|(id, state)| (id, state.enrollment));
-        Ok(if followed { Followed::Something } else { Followed::Nothing(enrollments.collect()) })
+        Ok(if followed {
+            Followed::Something
+        } else {
+            Followed::Nothing(enrollments.collect_compactly())
+        })
     }
 
     /// Tries to decide a change on the enrollment from an eventual read. `None` if it has to be

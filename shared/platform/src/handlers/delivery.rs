@@ -13,6 +13,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::campaign::graph::Graph;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::{Delivery, Event};
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -446,7 +447,11 @@ impl MailDelivery {
         );
         let read = self.catalog.read_by(graph, &delivery.email, email);
         let values = MergeValues {
-            values: all.values.into_iter().filter(|(path, _)| read.contains(path)).collect(),
+            values: all
+                .values
+                .into_iter()
+                .filter(|(path, _)| read.contains(path))
+                .collect_compactly(),
             ..all
         };
         record.to = Some(to.to_owned());

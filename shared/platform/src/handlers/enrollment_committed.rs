@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::subject_in;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::decide::{Delivery, Effect, Event, Source};
 use dacapo_engine::history::{Happened, Record};
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
@@ -127,7 +128,7 @@ impl EffectHandler {
         let keys: Vec<_> = old.iter().map(|contact| self.store.keys.contact(contact)).collect();
         let stored = self.store.table.get_many(&keys, Consistency::Strong).await?;
         let erased = old.iter().zip(&stored).filter(|(_, stored)| stored.is_none());
-        let erased: BTreeSet<_> = erased.map(|(contact, _)| contact.clone()).collect();
+        let erased: BTreeSet<_> = erased.map(|(contact, _)| contact.clone()).collect_compactly();
         decisions.retain(|decision| !erased.contains(&decision.contact));
         Ok(())
     }

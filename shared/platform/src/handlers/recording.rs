@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::NaiveDate;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::hash::stable;
 use dacapo_engine::history::Record;
@@ -324,10 +325,10 @@ fn in_transactions<'a>(entries: impl Iterator<Item = Entry<'a>>) -> Vec<Vec<Entr
     let mut counters: BTreeSet<Counter<'a>> = BTreeSet::new();
     for entry in entries {
         let counted = entry.counts.iter().map(|(counter, _)| *counter);
-        let with: BTreeSet<_> = counters.iter().copied().chain(counted.clone()).collect();
+        let with: BTreeSet<_> = counters.iter().copied().chain(counted.clone()).collect_compactly();
         if open.len() + 1 + with.len() > MOST_WRITES {
             all.push(std::mem::take(&mut open));
-            counters = counted.collect();
+            counters = counted.collect_compactly();
         } else {
             counters = with;
         }

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
 
 use super::{Counted, Counts, Job, JobKind, JobStatus, Jobs, SHARDS, Selection, Shard, StoredPage};
@@ -107,7 +108,7 @@ impl Jobs {
         if let JobKind::Reconcile { .. } = requested.kind {
             let loaded = self.catalog.after(Instant::MAX_UTC).await?;
             let ends = loaded.catalog.campaigns.values().filter_map(Head::paused_until);
-            let ends: BTreeSet<Instant> = ends.collect();
+            let ends: BTreeSet<Instant> = ends.collect_compactly();
             if !ends.is_empty() {
                 self.orders.give(ends.into_iter().map(pause_end_order).collect()).await?;
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use dacapo_engine::address::folded;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::{
     Author, Causality, Change, Contact, ObjectIdentity, Patch, Telling, Told,
 };
@@ -397,7 +398,7 @@ impl Objects {
             .map(|replaces| (replaces, present.replaced.as_ref()))
             .into_iter()
             .chain(old.filter(|old| Some(*old) != replaces).map(|old| (old, None)))
-            .collect();
+            .collect_compactly();
         for (key, there) in by_now {
             if there.is_some_and(|there| there.replaced_by.is_some()) {
                 continue;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_sqs::types::ChangeMessageVisibilityBatchRequestEntry;
 use chrono::TimeDelta;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_platform::ports::Unavailable;
 
 use crate::clients::LazyClient;
@@ -55,7 +56,7 @@ impl SqsHide {
     /// For the queues of a function that has started.
     pub fn of(started: &Started) -> Self {
         let named = |url: &String| Some((url.rsplit('/').next()?.to_owned(), url.clone()));
-        let urls = started.queues.iter().filter_map(named).collect();
+        let urls = started.queues.iter().filter_map(named).collect_compactly();
         Self { client: started.clients.sqs(), urls }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::findings::{At, Findings};
 use crate::campaign::nearest;
+use crate::compact::CollectCompactly as _;
 use crate::field::{BUILT_IN, FieldType, built_in};
 use crate::ids::{FieldKey, ObjectType};
 
@@ -21,7 +22,7 @@ impl<'a> Fields<'a> {
         declared: impl Iterator<Item = (&'a FieldKey, FieldType)>,
     ) -> Self {
         let declared = declared.map(|(key, kind)| (key.as_str(), kind));
-        Self { kinds: declared.chain(BUILT_IN).collect(), of: None }
+        Self { kinds: declared.chain(BUILT_IN).collect_compactly(), of: None }
     }
 
     /// Those of an object of a type: the declared ones, of which the last of a name counts.
@@ -30,7 +31,7 @@ impl<'a> Fields<'a> {
         declared: impl Iterator<Item = (&'a FieldKey, FieldType)>,
     ) -> Self {
         let declared = declared.map(|(key, kind)| (key.as_str(), kind));
-        Self { kinds: declared.collect(), of: Some(kind) }
+        Self { kinds: declared.collect_compactly(), of: Some(kind) }
     }
 
     pub(in crate::campaign) fn kind(&self, key: &str) -> Option<FieldType> {

@@ -7,13 +7,14 @@ use crate::campaign::checks::{At, Findings};
 use crate::campaign::elements::WhenMissed;
 use crate::campaign::format::{DateTimer, Document, Element, Past};
 use crate::campaign::node::Path;
+use crate::compact::CollectCompactly as _;
 use crate::ids::ElementId;
 
 /// Warns of date timers without an edge `missed` behind which more stands than the messages of the
 /// moment itself.
 pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
     let elements: BTreeMap<&ElementId, &Element> =
-        document.elements.iter().map(|(id, element)| (id, element)).collect();
+        document.elements.iter().map(|(id, element)| (id, element)).collect_compactly();
     for (id, element) in &document.elements {
         // For who arrives after a date that comes again, it comes again (R24).
         let Element::DateTimer(DateTimer {

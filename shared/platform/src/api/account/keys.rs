@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use dacapo_engine::compact::SortCompactly as _;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -88,7 +89,7 @@ async fn create(
         return Err(Problem::invalid_at("name", "name", message));
     }
     let mut scopes = sent.scopes;
-    scopes.sort_unstable();
+    scopes.sort_compactly();
     scopes.dedup();
     if scopes.is_empty() {
         let message = "choose at least one of webhook, read, write and admin";

@@ -10,6 +10,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use dacapo_engine::campaign::nearest::remedy;
+use dacapo_engine::compact::CollectCompactly as _;
 use serde::Deserialize;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
@@ -41,7 +42,7 @@ fn parameters_of(description: &str) -> Result<Parameters, String> {
             let upper = method.to_ascii_uppercase();
             let known = upper.parse().map_err(|_| format!("{method} {path} is no method"))?;
             let in_query = call.parameters.into_iter().filter(|one| one.is_in == "query");
-            let names = in_query.map(|one| one.name).collect();
+            let names = in_query.map(|one| one.name).collect_compactly();
             parameters.insert((known, path.clone()), names);
         }
     }

@@ -11,6 +11,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter};
+use dacapo_engine::compact::CollectCompactly as _;
 use tower::ServiceExt as _;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::path::HttpMethod;
@@ -69,7 +70,7 @@ impl Routes {
             let router = OnceLock::new();
             (subject, Subject { calls, router })
         });
-        let subjects = Subjects { api, subjects: subjects.collect() };
+        let subjects = Subjects { api, subjects: subjects.collect_compactly() };
         Router::new().fallback(by_subject).with_state(Arc::new(subjects))
     }
 

@@ -7,6 +7,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use dacapo_authoring::graph::{Count, Picture, Shown, Way};
 use dacapo_engine::campaign::reader::read as read_document;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::history::Line;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::Deserialize;
@@ -127,7 +128,10 @@ impl Drawing {
         })?;
         let counts = if what.counts {
             let all = self.campaigns.statistics(id).await?.elements.into_iter();
-            Some(all.map(|(id, it)| (id, Count { entered: it.entered, at: it.at })).collect())
+            Some(
+                all.map(|(id, it)| (id, Count { entered: it.entered, at: it.at }))
+                    .collect_compactly(),
+            )
         } else {
             None
         };

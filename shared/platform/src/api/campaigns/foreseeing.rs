@@ -15,6 +15,7 @@ use dacapo_authoring::simulate::Surroundings;
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::graph::Graph;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
@@ -272,7 +273,7 @@ fn waiting_now(
     published: &Graph,
     proposed: &Proposed,
 ) -> Vec<WaitingShape> {
-    let at = statistics.elements.iter().map(|(id, it)| (id.to_string(), it.at)).collect();
+    let at = statistics.elements.iter().map(|(id, it)| (id.to_string(), it.at)).collect_compactly();
     let order = published.elements().map(|(_, id, _)| id.to_string());
     let kept = |id: &str| {
         let Ok(id) = ElementId::new(id) else { return false };

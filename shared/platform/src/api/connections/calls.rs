@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use dacapo_engine::campaign::format::{FieldDefinition, ObjectDefinition};
 use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::campaign::validate::taken_type;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::field::{FieldType, quoted};
 use dacapo_engine::ids::{ConnectionId, FieldKey, ObjectType, Tag};
 use serde::Deserialize;
@@ -206,7 +207,7 @@ async fn declare_bookings(
         let fields = BOOKING.into_iter().filter_map(|(key, kind)| {
             Some((FieldKey::new(key).ok()?, FieldDefinition { kind, label: None }))
         });
-        fields.filter(|(key, _)| lacks(key)).collect()
+        fields.filter(|(key, _)| lacks(key)).collect_compactly()
     };
     if lacking(loaded.catalog.objects.get(&kind)).is_empty() {
         return Ok(());

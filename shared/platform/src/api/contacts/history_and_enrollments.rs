@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::enrollment::{Enrollment, Guard};
 use dacapo_engine::history::{Reader, Record, Trace};
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -193,7 +194,7 @@ async fn deferred_to_record(
             Some((key, (campaign, deferred.records)))
         })
         .collect();
-    all.sort_by(|(one, _), (other, _)| one.sk.cmp(&other.sk));
+    all.sort_compactly_by(|(one, _), (other, _)| one.sk.cmp(&other.sk));
     Ok(all)
 }
 

@@ -6,6 +6,7 @@
 //! give only candidates: every contact is read afresh. The caller receives one contact after the
 //! other, and says where its page ends.
 
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
@@ -217,7 +218,7 @@ impl Wanted {
                 ids.extend(listed.into_iter().filter(|id| Some(id.as_str()) != after));
             }
         }
-        ids.sort_unstable();
+        ids.sort_compactly();
         ids.dedup();
         ids.truncate(most);
         Ok(ids.into_iter().filter_map(|id| ContactId::new(id).ok()).collect())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::history::{Record, Trace};
 use dacapo_engine::ids::{CampaignId, ContactId};
 
@@ -57,7 +58,7 @@ pub(in crate::api) async fn remembered(
         let earlier = stored.earlier.iter().map(|earlier| (earlier.stamp, &earlier.records));
         let mut newest: Vec<_> = deferred.chain([last]).chain(earlier).collect();
         newest.retain(|(stamp, _)| !recorded.contains(stamp));
-        newest.sort_by_key(|(stamp, _)| std::cmp::Reverse(*stamp));
+        newest.sort_compactly_by_key(|(stamp, _)| std::cmp::Reverse(*stamp));
         let records = newest.into_iter().flat_map(|(_, records)| records.iter().rev());
         let records = records.map(|record| Piece::Decided(campaign.clone(), record.clone()));
         history = records.chain(history).collect();

@@ -3,6 +3,7 @@
 
 use dacapo_engine::address;
 use dacapo_engine::campaign::nearest::remedy;
+use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::field::quoted;
 use dacapo_engine::ids::{CampaignId, ContactId, ObjectType, Tag};
@@ -52,7 +53,7 @@ pub(in crate::api) async fn requested(
             for chunk in emails.chunks(AT_ONCE) {
                 there.extend(contacts.ids_of(chunk).await?.into_iter().flatten());
             }
-            there.sort_unstable();
+            there.sort_compactly();
             there.dedup();
             let missing = emails.len() - there.len();
             let count = |many| u64::try_from(many).unwrap_or(0);
@@ -107,7 +108,7 @@ fn campaigns_of(loaded: &Loaded, sent: &Value, faults: &mut Vec<Fault>) -> (Vec<
             }
         }
     }
-    campaigns.sort_unstable();
+    campaigns.sort_compactly();
     campaigns.dedup();
     (campaigns, false)
 }
@@ -270,7 +271,7 @@ fn named<T: Ord>(
             Err(why) => faults.push(Fault::new(format!("{path}.{at}"), "value", why)),
         }
     }
-    all.sort_unstable();
+    all.sort_compactly();
     all.dedup();
     Some(all)
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use dacapo_engine::campaign::format::{FieldDefinition, ObjectDefinition};
 use dacapo_engine::campaign::validate::{taken_field, taken_type};
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::{FieldKey, ObjectType};
 use dacapo_engine::time::Span;
@@ -68,7 +69,7 @@ impl ObjectTypeShape {
         Self {
             kind: kind.to_string(),
             label: definition.label.clone(),
-            fields: definition.fields.iter().map(field).collect(),
+            fields: definition.fields.iter().map(field).collect_compactly(),
             keep: definition.keep.map(|keep| keep.to_string()),
         }
     }

@@ -16,6 +16,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use dacapo_engine::address::folded;
 use dacapo_engine::campaign::format::FieldDefinition;
+use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::{Author, Contact};
 use dacapo_engine::field::{FieldType, quoted};
 use dacapo_engine::ids::{FieldKey, InvalidId};
@@ -83,7 +84,7 @@ impl RowWriter for ContactRows<'_> {
             let (columns, new) = columns_of(first, &headings, self.how.unknown_fields)?;
             if !new.is_empty() {
                 let new: BTreeMap<_, _> =
-                    new.into_iter().map(|key| (key, FieldType::Text)).collect();
+                    new.into_iter().map(|key| (key, FieldType::Text)).collect_compactly();
                 create_fields(self.catalog, &new).await?;
             }
             Ok(columns)

@@ -19,6 +19,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
+use dacapo_engine::compact::{CollectCompactly as _, SortCompactly as _};
 use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -283,7 +284,7 @@ impl Import<'_> {
             came.extend(written?);
         }
         drop(written);
-        came.sort_by_key(|(line, _)| *line);
+        came.sort_compactly_by_key(|(line, _)| *line);
         for (line, came) in came {
             self.now.rows += 1;
             let (count, RowReport { skipped, doubtful, contact_created }) = match came {
@@ -341,7 +342,7 @@ fn grouped(writer: &dyn RowWriter, rows: Vec<SentRow>) -> Vec<Vec<SentRow>> {
     for row in rows {
         let about = writer.about(&row.1);
         let known: BTreeSet<usize> =
-            about.iter().filter_map(|name| group_of.get(name).copied()).collect();
+            about.iter().filter_map(|name| group_of.get(name).copied()).collect_compactly();
         let mut known = known.into_iter();
         let group = known.next().unwrap_or(groups.len());
         if group == groups.len() {
@@ -350,7 +351,7 @@ fn grouped(writer: &dyn RowWriter, rows: Vec<SentRow>) -> Vec<Vec<SentRow>> {
         for other in known {
             let joined = std::mem::take(&mut groups[other]);
             groups[group].extend(joined);
-            groups[group].sort_by_key(|(line, _)| *line);
+            groups[group].sort_compactly_by_key(|(line, _)| *line);
             group_of.values_mut().filter(|at| **at == other).for_each(|at| *at = group);
         }
         group_of.extend(about.into_iter().map(|name| (name, group)));
@@ -389,7 +390,7 @@ fn members(
     });
     Ok(said
         .map(|(column, cell)| (column.clone(), Value::String(unguarded(cell).to_owned())))
-        .collect())
+        .collect_compactly())
 }
 
 fn other_file() -> Problem {
