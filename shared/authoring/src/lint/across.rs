@@ -8,14 +8,15 @@ use super::expected::{self, run};
 use super::facts::{All, Facts, Use};
 use super::story::Story;
 use super::words::listed;
-use super::{At, Found, Lint};
+use super::{At, Found, Lint, Page};
 use crate::finding::Severity;
 use crate::scenario::{Expectation, ExpectedMessage};
 
-pub(super) static TAG_PING_PONG: Lint = Lint {
-    code: "D502",
-    name: "tag-ping-pong",
-    severity: Severity::Warning,
+pub(super) static TAG_PING_PONG: Lint =
+    Lint { code: "D502", name: "tag-ping-pong", severity: Severity::Warning, check: tag_ping_pong };
+
+pub(super) static TAG_PING_PONG_PAGE: Page = Page {
+    lint: &TAG_PING_PONG,
     what: "Campaigns that set each other off without end: each reacts to a tag, withdraws it, assigns \
            the tag of the other, and is reset.",
     why: "It all happens within a second. The guards end it (R40, R42): the contact is held in one of \
@@ -49,7 +50,6 @@ elements:
 "#,
     limits: "Events on tags are followed, from campaign to campaign, as long as no path rests. \
              Conditions in between are left alone.",
-    check: tag_ping_pong,
 };
 
 /// An event that assigns a tag at once, so that another one fires.
@@ -159,6 +159,11 @@ pub(super) static SENT_BY_TWO_CAMPAIGNS: Lint = Lint {
     code: "D503",
     name: "sent-by-two-campaigns",
     severity: Severity::Advice,
+    check: sent_by_two_campaigns,
+};
+
+pub(super) static SENT_BY_TWO_CAMPAIGNS_PAGE: Page = Page {
+    lint: &SENT_BY_TWO_CAMPAIGNS,
     what: "Two campaigns that begin with the same condition or the same event, and both send an e-mail \
            at once.",
     why: "The contact gets two messages in the same minute, each written as if it were the only one.",
@@ -199,7 +204,6 @@ emails:
 "#,
     limits: "Only campaigns that are given together are compared, and only what they begin with is: not \
              messages that meet by chance later.",
-    check: sent_by_two_campaigns,
 };
 
 fn sent_by_two_campaigns(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
@@ -277,7 +281,7 @@ mod tests {
 
     #[test]
     fn r42_d502_without_a_withdrawal_or_a_reset_it_ends_by_itself() {
-        let campaigns = super::TAG_PING_PONG.example;
+        let campaigns = super::TAG_PING_PONG_PAGE.example;
         trips("D502", campaigns, &["cold"]);
         silent("D502", &campaigns.replace("remove: [Warm], ", ""));
         silent(
@@ -292,7 +296,7 @@ mod tests {
 
     #[test]
     fn d503_other_conditions_are_left_alone() {
-        let campaigns = super::SENT_BY_TWO_CAMPAIGNS.example;
+        let campaigns = super::SENT_BY_TWO_CAMPAIGNS_PAGE.example;
         trips("D503", campaigns, &["lead"]);
         let other = campaigns.replacen("{ tag: Lead }", "{ tag: Customer }", 1);
         silent("D503", &other);

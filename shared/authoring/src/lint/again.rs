@@ -10,7 +10,7 @@ use super::facts::{All, Facts};
 use super::reasoning::{Atom, necessary};
 use super::story::{Change, Story};
 use super::words::listed;
-use super::{At, Found, Lint};
+use super::{At, Found, Lint, Page};
 use crate::finding::{Proof, Severity};
 use crate::scenario::{ExpectedEnrollment, ExpectedStatus};
 
@@ -18,6 +18,11 @@ pub(super) static RESET_NOBODY_LEADS_TO: Lint = Lint {
     code: "D101",
     name: "reset-nobody-leads-to",
     severity: Severity::Advice,
+    check: reset_nobody_leads_to,
+};
+
+pub(super) static RESET_NOBODY_LEADS_TO_PAGE: Page = Page {
+    lint: &RESET_NOBODY_LEADS_TO,
     what: "A reset of the campaign itself that every contact comes to by the passing of time alone: \
            no event, no goal and no date timer leads to it.",
     why: "A reset is for something that happened: an appointment that was missed, a cancellation. \
@@ -48,7 +53,6 @@ emails:
 "#,
     limits: "A reset behind a yearly date timer is a way to count years in runs, and is not found; \
              nor is one of another campaign, or one that a condition or a split leads to for some.",
-    check: reset_nobody_leads_to,
 };
 
 fn reset_nobody_leads_to(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
@@ -90,6 +94,11 @@ pub(super) static RESTART_NO_CHANGE_CAN_FOLLOW: Lint = Lint {
     code: "D102",
     name: "restart-no-change-can-follow",
     severity: Severity::Warning,
+    check: restart_no_change_can_follow,
+};
+
+pub(super) static RESTART_NO_CHANGE_CAN_FOLLOW_PAGE: Page = Page {
+    lint: &RESTART_NO_CHANGE_CAN_FOLLOW,
     what: "A restart after which no start can let the contact in: the campaign has none, or each of \
            them asks for the absence of the tag that the restart itself assigns, and nothing \
            withdraws that tag.",
@@ -118,7 +127,6 @@ emails:
 "#,
     limits: "Events fire while a contact waits for a restart; a campaign whose entries are events is \
              better served by a `reset`. That somebody withdraws the tag by hand is not known.",
-    check: restart_no_change_can_follow,
 };
 
 fn restart_no_change_can_follow(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
@@ -172,6 +180,11 @@ pub(super) static RESTART_START_STILL_HOLDS: Lint = Lint {
     code: "D103",
     name: "restart-start-still-holds",
     severity: Severity::Warning,
+    check: restart_start_still_holds,
+};
+
+pub(super) static RESTART_START_STILL_HOLDS_PAGE: Page = Page {
+    lint: &RESTART_START_STILL_HOLDS,
     what: "A restart at which the condition of the start that led there still holds, because nothing \
            on the way changes what it reads.",
     why: "After a restart any change of tags or fields is a trigger (R13): a corrected telephone \
@@ -200,7 +213,6 @@ emails:
     limits: "Conditions on time (`past`, `future`, `within`) and on the status in another campaign may \
              change by themselves and are not judged; nor is a start of which something on the way \
              asks again.",
-    check: restart_start_still_holds,
 };
 
 fn restart_start_still_holds(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {

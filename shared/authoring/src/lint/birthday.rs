@@ -8,13 +8,18 @@ use super::expected::{message, not_sent};
 use super::facts::{All, Facts};
 use super::story::Story;
 use super::words::beside;
-use super::{At, Found, Lint, path_of};
+use super::{At, Found, Lint, Page, path_of};
 use crate::finding::Severity;
 
 pub(super) static PLAIN_TIMER_ON_A_BIRTHDAY: Lint = Lint {
     code: "D303",
     name: "plain-timer-on-a-birthday",
     severity: Severity::Warning,
+    check: plain_timer_on_a_birthday,
+};
+
+pub(super) static PLAIN_TIMER_ON_A_BIRTHDAY_PAGE: Page = Page {
+    lint: &PLAIN_TIMER_ON_A_BIRTHDAY,
     what: "A date timer without `repeat: yearly` on a field that is called a birthday or an \
            anniversary.",
     why: "A birthday lies decades ago: its moment has passed for everybody, and the wishes never leave.",
@@ -42,7 +47,6 @@ emails:
 "#,
     limits: "It is known by the field's key or label, in English and German. The edit is not applied \
              by `--fix`, since it makes mail leave.",
-    check: plain_timer_on_a_birthday,
 };
 
 fn plain_timer_on_a_birthday(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
@@ -115,7 +119,7 @@ mod tests {
         ] {
             assert_eq!(is_birthday(name), expected, "{name}");
         }
-        let campaign = super::PLAIN_TIMER_ON_A_BIRTHDAY.example;
+        let campaign = super::PLAIN_TIMER_ON_A_BIRTHDAY_PAGE.example;
         let found = findings(campaign);
         let edits = found.iter().filter_map(|finding| finding.edit.as_ref());
         let (mended, _) = crate::fix::apply_edits(campaign, edits);

@@ -16,7 +16,7 @@ use super::facts::{All, Facts, Way};
 use super::lacking::{Field, way_without};
 use super::story::Story;
 use super::words::line_and_column;
-use super::{At, Found, Lint, path_of_email};
+use super::{At, Found, Lint, Page, path_of_email};
 use crate::finding::{Edit, Proof, Severity};
 use crate::scenario::ExpectedMessage;
 
@@ -24,6 +24,11 @@ pub(super) static PLACEHOLDER_CAN_BE_EMPTY: Lint = Lint {
     code: "D403",
     name: "placeholder-can-be-empty",
     severity: Severity::Warning,
+    check: placeholder_can_be_empty,
+};
+
+pub(super) static PLACEHOLDER_CAN_BE_EMPTY_PAGE: Page = Page {
+    lint: &PLACEHOLDER_CAN_BE_EMPTY,
     what: "A placeholder in an e-mail that is shown without a default, where nothing on the way to \
            the e-mail makes sure that the field has a value.",
     why: "A half-empty mail never leaves: the message fails, with the reason in the history (R33), and \
@@ -52,7 +57,6 @@ emails:
              `contact.email`, a date that a timer behind the e-mail follows, since it is posted with \
              the booking, and what lies behind a tag that a campaign assigns, since it may stand for \
              what was asked before.",
-    check: placeholder_can_be_empty,
 };
 
 fn placeholder_can_be_empty(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
@@ -217,6 +221,11 @@ pub(super) static LINK_WITHOUT_URLENCODE: Lint = Lint {
     code: "D404",
     name: "link-without-urlencode",
     severity: Severity::Warning,
+    check: link_without_urlencode,
+};
+
+pub(super) static LINK_WITHOUT_URLENCODE_PAGE: Page = Page {
+    lint: &LINK_WITHOUT_URLENCODE,
     what: "A link in whose query a value is put without `urlencode`: `?name={{ contact.first_name }}`.",
     why: "A name with a space, an `&` or an umlaut cuts the link off or changes what it says; the \
           booking page gets half of it.",
@@ -244,7 +253,6 @@ emails:
 "#,
     limits: "Only the query, behind the `?`, is looked at: a whole link that comes from a field must not \
              be encoded. Numbers, ids and links of Dacapo itself need nothing.",
-    check: link_without_urlencode,
 };
 
 fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {

@@ -8,7 +8,7 @@ use super::expected::{message, not_sent, status};
 use super::facts::{All, Facts, Way};
 use super::reasoning::{contradiction, holds, necessary};
 use super::story::Story;
-use super::{At, Found, Lint};
+use super::{At, Found, Lint, Page};
 use crate::finding::{Proof, Severity};
 use crate::scenario::ExpectedStatus;
 
@@ -16,6 +16,11 @@ pub(super) static PASSED_ONLY_ONCE: Lint = Lint {
     code: "D201",
     name: "passed-only-once",
     severity: Severity::Warning,
+    check: passed_only_once,
+};
+
+pub(super) static PASSED_ONLY_ONCE_PAGE: Page = Page {
+    lint: &PASSED_ONLY_ONCE,
     what: "An event or a goal in a circle: a path leads from it back to it in the same run.",
     why: "Events and goals fire once in a run (R5). A path that comes to one that has fired ends \
           there without a word (R7, R8): the circle is gone through once, and the contact does not \
@@ -46,7 +51,6 @@ emails:
     limits: "A circle through a reset is not found, since each time is a run of its own. A goal with \
              `unmet: continue` or `unmet: end` in a circle is found only if the circle has no other \
              way to go on.",
-    check: passed_only_once,
 };
 
 fn passed_only_once(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
@@ -85,10 +89,11 @@ fn around(facts: &Facts<'_>, at: usize, circle: &Way) -> Option<Proof> {
     Some(story.shows(shows, status(ExpectedStatus::Completed)))
 }
 
-pub(super) static NEVER_FIRES: Lint = Lint {
-    code: "D202",
-    name: "never-fires",
-    severity: Severity::Warning,
+pub(super) static NEVER_FIRES: Lint =
+    Lint { code: "D202", name: "never-fires", severity: Severity::Warning, check: never_fires };
+
+pub(super) static NEVER_FIRES_PAGE: Page = Page {
+    lint: &NEVER_FIRES,
     what: "A start, a goal, a branch or an event whose condition asks for two things that are never so \
            together; and events that fire only while the contact is active, in a campaign that \
            nothing else lets anybody into.",
@@ -114,7 +119,6 @@ emails:
 "#,
     limits: "Tags, `set` and `empty`, `past` and `future`, and different words of `equals` are \
              compared; numbers and dates are not.",
-    check: never_fires,
 };
 
 fn never_fires(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
@@ -178,6 +182,11 @@ pub(super) static GOAL_TRUE_AT_THE_START: Lint = Lint {
     code: "D203",
     name: "goal-true-at-the-start",
     severity: Severity::Warning,
+    check: goal_true_at_the_start,
+};
+
+pub(super) static GOAL_TRUE_AT_THE_START_PAGE: Page = Page {
+    lint: &GOAL_TRUE_AT_THE_START,
     what: "A goal whose condition holds for everybody whom a start lets in, because the start asks \
            for the same.",
     why: "A goal ends what leads up to it as soon as its condition holds (R8): everything between the \
@@ -210,7 +219,6 @@ emails:
 "#,
     limits: "Only what certainly follows from the start's condition is known, not what contacts \
              usually have.",
-    check: goal_true_at_the_start,
 };
 
 fn goal_true_at_the_start(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {

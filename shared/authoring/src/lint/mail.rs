@@ -10,7 +10,7 @@ use super::reasoning::together;
 use super::story::Story;
 use super::timing::reminds;
 use super::words::beside;
-use super::{At, Found, Given, Lint, path_of_email};
+use super::{At, Found, Given, Lint, Page, path_of_email};
 use crate::finding::{Proof, Severity};
 use crate::scenario::{ExpectedMessage, Post, Step};
 
@@ -18,6 +18,11 @@ pub(super) static SENT_TWICE_IN_A_RUN: Lint = Lint {
     code: "D401",
     name: "sent-twice-in-a-run",
     severity: Severity::Warning,
+    check: sent_twice_in_a_run,
+};
+
+pub(super) static SENT_TWICE_IN_A_RUN_PAGE: Page = Page {
+    lint: &SENT_TWICE_IN_A_RUN,
     what: "An e-mail that two starts lead to, each by itself, where a contact can be let in by both.",
     why: "Several starts may fire in a run (R6), and each begins a path of its own. Who has both tags \
           gets the same message twice, from one campaign.",
@@ -42,7 +47,6 @@ emails:
 "#,
     limits: "Starts whose conditions exclude each other are left alone, and so is what lies behind an \
              event or a goal, which lets one path through in a run. A circle sends again on purpose.",
-    check: sent_twice_in_a_run,
 };
 
 fn sent_twice_in_a_run(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
@@ -97,6 +101,11 @@ pub(super) static REMINDER_IS_MARKETING: Lint = Lint {
     code: "D402",
     name: "reminder-is-marketing",
     severity: Severity::Warning,
+    check: reminder_is_marketing,
+};
+
+pub(super) static REMINDER_IS_MARKETING_PAGE: Page = Page {
+    lint: &REMINDER_IS_MARKETING,
     what: "An e-mail that leaves at a date timer before a date, and whose purpose is `marketing`.",
     why: "Marketing mail goes to subscribed contacts only and waits for `email_time` (R32). Who has \
           unsubscribed from a newsletter and has an appointment is not reminded of it.",
@@ -132,7 +141,6 @@ emails:
              fixed date, since a sale ends for nobody in particular; and nothing before a birthday, or \
              more than two weeks before a date. `purpose: marketing` written out is taken as meant. The edit is not applied by `--fix`: what is transactional is yours \
              to say.",
-    check: reminder_is_marketing,
 };
 
 fn reminder_is_marketing(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
@@ -189,7 +197,7 @@ mod tests {
 
     #[test]
     fn r6_d401_starts_that_exclude_each_other_are_left_alone() {
-        let campaign = super::SENT_TWICE_IN_A_RUN.example;
+        let campaign = super::SENT_TWICE_IN_A_RUN_PAGE.example;
         let excluded = campaign
             .replace("{ tag: Customer }", "{ all: [{ tag: Customer }, { not: { tag: Lead } }] }");
         silent("D401", &excluded);
@@ -208,7 +216,7 @@ mod tests {
 
     #[test]
     fn r32_d402_what_leaves_long_before_a_date_or_before_a_birthday_is_no_reminder() {
-        let campaign = super::REMINDER_IS_MARKETING.example;
+        let campaign = super::REMINDER_IS_MARKETING_PAGE.example;
         trips("D402", &campaign.replace("-1 hour", "-2 weeks"), &["remind"]);
         silent("D402", &campaign.replace("-1 hour", "-30 weeks"));
         let coupon = |field: &str| {
@@ -228,7 +236,7 @@ mod tests {
 
     #[test]
     fn r32_d402_marketing_that_is_written_is_meant() {
-        let campaign = super::REMINDER_IS_MARKETING.example;
+        let campaign = super::REMINDER_IS_MARKETING_PAGE.example;
         trips("D402", campaign, &["remind"]);
         silent(
             "D402",
@@ -237,6 +245,6 @@ mod tests {
         let found = findings(campaign);
         let edits = found.iter().filter_map(|finding| finding.edit.as_ref());
         let (mended, _) = crate::fix::apply_edits(campaign, edits);
-        assert_eq!(mended, super::REMINDER_IS_MARKETING.mended);
+        assert_eq!(mended, super::REMINDER_IS_MARKETING_PAGE.mended);
     }
 }

@@ -4,7 +4,7 @@ use super::content::senders;
 use super::expected::{message, sent};
 use super::facts::{All, Facts};
 use super::story::Story;
-use super::{At, Found, Lint};
+use super::{At, Found, Lint, Page};
 use crate::finding::{Proof, Severity};
 
 /// What Gmail shows of a message before it cuts it off, in bytes.
@@ -14,6 +14,11 @@ pub(super) static HTML_IS_CLIPPED: Lint = Lint {
     code: "D405",
     name: "html-is-clipped",
     severity: Severity::Warning,
+    check: html_is_clipped,
+};
+
+pub(super) static HTML_IS_CLIPPED_PAGE: Page = Page {
+    lint: &HTML_IS_CLIPPED,
     what: "An HTML body of more than 102 kB.",
     why: "Gmail shows the first 102 kB of a message and a link to the rest. What stands at the end is \
           not seen: the link to unsubscribe, and often what the mail is about.",
@@ -37,7 +42,6 @@ emails:
 "#,
     limits: "The template is measured: what loops and values add is not known. Images and style sheets \
              on a server do not count.",
-    check: html_is_clipped,
 };
 
 fn html_is_clipped(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
@@ -68,6 +72,11 @@ pub(super) static IMAGE_WITHOUT_ALT: Lint = Lint {
     code: "D406",
     name: "image-without-alt",
     severity: Severity::Advice,
+    check: image_without_alt,
+};
+
+pub(super) static IMAGE_WITHOUT_ALT_PAGE: Page = Page {
+    lint: &IMAGE_WITHOUT_ALT,
     what: "An image in an HTML body without `alt`.",
     why: "Many mail programs show no images until one asks, and screen readers read `alt`: without it \
           there is nothing, or the name of a file.",
@@ -90,7 +99,6 @@ emails:
   news: { subject: News, html: "<img alt='Half the price until Friday' src='https://studio-nord.example/sale.png'>" }
 "#,
     limits: "An empty `alt` is right for an image that says nothing, and is not found.",
-    check: image_without_alt,
 };
 
 fn image_without_alt(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
@@ -163,7 +171,7 @@ mod tests {
     #[test]
     fn d405_is_about_what_is_cut_off() {
         let campaign =
-            |bytes: usize| super::HTML_IS_CLIPPED.example.replace('…', &"x".repeat(bytes));
+            |bytes: usize| super::HTML_IS_CLIPPED_PAGE.example.replace('…', &"x".repeat(bytes));
         trips("D405", &campaign(103 * 1024), &["news"]);
         silent("D405", &campaign(101 * 1024));
     }

@@ -41,9 +41,9 @@ use crate::simulate::{Bounds, Surroundings, simulate};
 use facts::{All, Facts};
 
 pub use markup::GMAIL_SHOWS;
-pub use page::{index, page};
+pub use page::{PAGES, Page, index, page};
 
-/// A lint: what it is, in words, and how it is found.
+/// A lint: its names, and how it is found. Its [`Page`] says what it is.
 pub struct Lint {
     /// Stable, such as `D101`; the first digit is its family.
     pub code: &'static str,
@@ -51,16 +51,6 @@ pub struct Lint {
     pub name: &'static str,
     /// How much its findings matter.
     pub severity: Severity,
-    /// What it finds.
-    pub what: &'static str,
-    /// Why that is bad.
-    pub why: &'static str,
-    /// Campaigns that it finds something in; several are divided by `---`.
-    pub example: &'static str,
-    /// The same, mended: nothing is found.
-    pub mended: &'static str,
-    /// What it does not see.
-    pub limits: &'static str,
     check: fn(&Facts<'_>, &All<'_>, &mut Found<'_>),
 }
 

@@ -7,7 +7,7 @@ use dacapo_engine::ids::{FieldKey, ObjectType, Tag};
 use super::expected::status;
 use super::facts::{All, Facts};
 use super::story::{Change, Story};
-use super::{At, Found, Lint};
+use super::{At, Found, Lint, Page};
 use crate::finding::{Proof, Severity};
 use crate::scenario::ExpectedStatus;
 
@@ -15,6 +15,11 @@ pub(super) static NAME_NEARLY_KNOWN: Lint = Lint {
     code: "D501",
     name: "name-nearly-known",
     severity: Severity::Warning,
+    check: name_nearly_known,
+};
+
+pub(super) static NAME_NEARLY_KNOWN_PAGE: Page = Page {
+    lint: &NAME_NEARLY_KNOWN,
     what: "A tag that is read in one place only and assigned nowhere, while another tag of the \
            campaigns differs from it by a slip: a letter, a hyphen, a plural.",
     why: "Tags need no declaration, so a slip makes a new tag that nobody ever gets, and what reacts to \
@@ -46,7 +51,6 @@ emails:
     limits: "Names that differ in a number, a short word or the first letter of a word are taken for \
              different things: `Step 1` and `Step 2`, `Webinar A` and `Webinar B`. Fields have to be \
              declared, so the validator knows their slips; across campaigns they are of D504.",
-    check: name_nearly_known,
 };
 
 fn name_nearly_known(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
@@ -158,6 +162,11 @@ pub(super) static FIELD_NEARLY_KNOWN: Lint = Lint {
     code: "D504",
     name: "field-nearly-known",
     severity: Severity::Warning,
+    check: field_nearly_known,
+};
+
+pub(super) static FIELD_NEARLY_KNOWN_PAGE: Page = Page {
+    lint: &FIELD_NEARLY_KNOWN,
     what: "A field that one campaign declares and reads, that no campaign sets, and that no other \
            campaign names, while another campaign, or Dacapo itself, has a field of the same type \
            whose name differs from it by a slip: a letter, an underscore, a plural.",
@@ -198,7 +207,6 @@ elements:
     limits: "Names are compared as those of tags are (D501). A campaign that names both fields means \
              both. Of two campaigns that name their field equally often the later is told; fields \
              that the account declares and no campaign does are not known.",
-    check: field_nearly_known,
 };
 
 fn field_nearly_known(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
@@ -263,7 +271,7 @@ mod tests {
 
     #[test]
     fn d504_a_field_that_something_else_knows_is_left_alone() {
-        let campaigns = super::FIELD_NEARLY_KNOWN.example;
+        let campaigns = super::FIELD_NEARLY_KNOWN_PAGE.example;
         trips("D504", campaigns, &["booked"]);
         let (first, second) = campaigns.split_once("\n---\n").expect("two campaigns");
         silent("D504", second);

@@ -3,20 +3,76 @@
 use std::fmt::Write as _;
 
 use super::allowed::{CODE, NAME};
-use super::{LINTS, Lint};
+use super::{
+    Lint, across, again, birthday, content, firing, mail, markup, names, timing, twice, waiting,
+};
+
+/// What people read about a lint. It stands apart, because who only checks campaigns does not need
+/// it: it is no part of the functions.
+pub struct Page {
+    /// The lint.
+    pub lint: &'static Lint,
+    /// What it finds.
+    pub what: &'static str,
+    /// Why that is bad.
+    pub why: &'static str,
+    /// Campaigns that it finds something in; several are divided by `---`.
+    pub example: &'static str,
+    /// The same, mended: nothing is found.
+    pub mended: &'static str,
+    /// What it does not see.
+    pub limits: &'static str,
+}
+
+/// The pages of all lints, in order of their codes.
+pub static PAGES: [&Page; 25] = [
+    &again::RESET_NOBODY_LEADS_TO_PAGE,
+    &again::RESTART_NO_CHANGE_CAN_FOLLOW_PAGE,
+    &again::RESTART_START_STILL_HOLDS_PAGE,
+    &twice::FIRES_ONCE_ONLY_PAGE,
+    &twice::SECOND_TIME_DOES_NOT_FIRE_PAGE,
+    &twice::SECOND_BOOKING_DOES_NOTHING_PAGE,
+    &firing::PASSED_ONLY_ONCE_PAGE,
+    &firing::NEVER_FIRES_PAGE,
+    &firing::GOAL_TRUE_AT_THE_START_PAGE,
+    &waiting::GOAL_WAITS_FOR_TIME_PAGE,
+    &waiting::GOAL_HOLDS_BEFORE_ITS_TAG_PAGE,
+    &timing::DATE_NOTHING_SETS_PAGE,
+    &timing::TIMER_ALWAYS_LATE_PAGE,
+    &birthday::PLAIN_TIMER_ON_A_BIRTHDAY_PAGE,
+    &timing::REMINDER_WITHOUT_CONFIRMATION_PAGE,
+    &mail::SENT_TWICE_IN_A_RUN_PAGE,
+    &mail::REMINDER_IS_MARKETING_PAGE,
+    &content::PLACEHOLDER_CAN_BE_EMPTY_PAGE,
+    &content::LINK_WITHOUT_URLENCODE_PAGE,
+    &markup::HTML_IS_CLIPPED_PAGE,
+    &markup::IMAGE_WITHOUT_ALT_PAGE,
+    &names::NAME_NEARLY_KNOWN_PAGE,
+    &across::TAG_PING_PONG_PAGE,
+    &across::SENT_BY_TWO_CAMPAIGNS_PAGE,
+    &names::FIELD_NEARLY_KNOWN_PAGE,
+];
+
+impl Page {
+    /// The page of a lint.
+    pub fn of(lint: &Lint) -> Option<&'static Self> {
+        PAGES.into_iter().find(|page| page.lint.code == lint.code)
+    }
+}
 
 /// The page of a lint, as in `docs/lints`.
-pub fn page(lint: &Lint) -> String {
+pub fn page(about: &Page) -> String {
+    let lint = about.lint;
     let mut page = String::new();
     let _ = writeln!(page, "# {} {}\n", lint.code, lint.name);
     let _ = writeln!(page, "Severity: {}.\n", lint.severity.word());
-    for (title, text) in [("What it finds", lint.what), ("Why that is bad", lint.why)] {
+    for (title, text) in [("What it finds", about.what), ("Why that is bad", about.why)] {
         let _ = writeln!(page, "## {title}\n\n{}\n", wrapped(text));
     }
-    for (title, campaigns) in [("Example", lint.example), ("Mended", lint.mended)] {
+    for (title, campaigns) in [("Example", about.example), ("Mended", about.mended)] {
         let _ = writeln!(page, "## {title}\n\n```yaml\n{}\n```\n", campaigns.trim());
     }
-    let _ = writeln!(page, "## Known limits\n\n{}\n", wrapped(lint.limits));
+    let _ = writeln!(page, "## Known limits\n\n{}\n", wrapped(about.limits));
     let _ = writeln!(
         page,
         "`dacapo explain {} FILE` shows what happens in a campaign of yours. If it is meant so:\n\n\
@@ -29,13 +85,13 @@ pub fn page(lint: &Lint) -> String {
 /// The index of all lints, as in `docs/lints/README.md`.
 pub fn index() -> String {
     let mut page = String::from(INTRODUCTION);
-    for lint in LINTS {
+    for Page { lint, what, .. } in PAGES {
         let _ = writeln!(
             page,
             "| [{code}]({code}.md) | `{}` | {} | {} |",
             lint.name,
             lint.severity.word(),
-            lint.what,
+            what,
             code = lint.code,
         );
     }

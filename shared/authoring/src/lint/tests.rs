@@ -2,7 +2,7 @@
 
 use dacapo_engine::campaign::reader::{Source, read};
 
-use super::{Given, LINTS, check};
+use super::{Given, LINTS, PAGES, Page, check};
 use crate::finding::{Finding, Proof};
 
 /// Campaigns, divided by lines with `---`.
@@ -63,15 +63,16 @@ fn every_lint_has_a_code_and_a_name_of_its_own_in_order() {
         assert!(one.code < next.code, "{} stands before {}", one.code, next.code);
         assert!(LINTS.iter().filter(|other| other.name == one.name).count() == 1, "{}", one.name);
     }
+    let with_pages = PAGES.iter().map(|page| page.lint.code);
+    assert!(with_pages.eq(LINTS.iter().map(|lint| lint.code)), "each has its page");
 }
 
 #[test]
 fn every_example_can_be_published_trips_its_lint_alone_and_proves_it() {
     let mut wrong = Vec::new();
-    for lint in LINTS {
+    for Page { lint, example, .. } in PAGES {
         // What is too long for a page is written as `…` in it.
-        let example =
-            &lint.example.replace("<p>…</p>", &format!("<p>{}</p>", "x".repeat(103 * 1024)));
+        let example = &example.replace("<p>…</p>", &format!("<p>{}</p>", "x".repeat(103 * 1024)));
         valid(example);
         for finding in findings(example) {
             if finding.code != lint.code {
@@ -95,9 +96,9 @@ fn every_example_can_be_published_trips_its_lint_alone_and_proves_it() {
 #[test]
 fn every_mended_example_can_be_published_and_no_lint_finds_anything() {
     let mut wrong = Vec::new();
-    for lint in LINTS {
-        valid(lint.mended);
-        for finding in findings(lint.mended) {
+    for Page { lint, mended, .. } in PAGES {
+        valid(mended);
+        for finding in findings(mended) {
             wrong.push(format!("{} mended trips {}: {}", lint.code, finding.code, finding.message));
         }
     }

@@ -10,7 +10,7 @@ use super::birthday::holds_a_birthday;
 use super::expected::{message, not_sent, waits_at};
 use super::facts::{All, Facts};
 use super::story::Story;
-use super::{At, Found, Lint, path_of};
+use super::{At, Found, Lint, Page, path_of};
 use crate::finding::{Proof, Severity};
 use crate::scenario::Expectation;
 
@@ -18,6 +18,11 @@ pub(super) static DATE_NOTHING_SETS: Lint = Lint {
     code: "D301",
     name: "date-nothing-sets",
     severity: Severity::Warning,
+    check: date_nothing_sets,
+};
+
+pub(super) static DATE_NOTHING_SETS_PAGE: Page = Page {
+    lint: &DATE_NOTHING_SETS,
     what: "A date timer on a field that nothing else in the campaigns names: no condition, no event, \
            no `set_field`, no e-mail.",
     why: "Who comes to a date timer without a date waits there until there is one (R22). If a form or \
@@ -46,7 +51,6 @@ emails:
 "#,
     limits: "Which fields forms and other tools send is not known. `empty: continue`, `empty: end`, or \
              `empty: wait` written out say what is meant, and nothing is found.",
-    check: date_nothing_sets,
 };
 
 fn date_nothing_sets(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
@@ -95,6 +99,11 @@ pub(super) static TIMER_ALWAYS_LATE: Lint = Lint {
     code: "D302",
     name: "timer-always-late",
     severity: Severity::Warning,
+    check: timer_always_late,
+};
+
+pub(super) static TIMER_ALWAYS_LATE_PAGE: Page = Page {
+    lint: &TIMER_ALWAYS_LATE,
     what: "A date timer behind another one of the same date, whose moment has always passed by then: \
            it is not later, or a wait in between takes longer than what is left.",
     why: "What has passed takes the edge `missed`, or none (R22): this message never leaves.",
@@ -138,7 +147,6 @@ emails:
 "#,
     limits: "The timer is looked at only if every way to it leads through the other one; that the date \
              is moved meanwhile is possible and not looked at.",
-    check: timer_always_late,
 };
 
 fn timer_always_late(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
@@ -238,6 +246,11 @@ pub(super) static REMINDER_WITHOUT_CONFIRMATION: Lint = Lint {
     code: "D304",
     name: "reminder-without-confirmation",
     severity: Severity::Advice,
+    check: reminder_without_confirmation,
+};
+
+pub(super) static REMINDER_WITHOUT_CONFIRMATION_PAGE: Page = Page {
+    lint: &REMINDER_WITHOUT_CONFIRMATION,
     what: "A way from an entry to a reminder before a date on which no message is sent: the first that \
            the contact hears is the reminder.",
     why: "Who books expects to hear at once that it has worked, and who booked by mistake can say so. \
@@ -269,7 +282,6 @@ emails:
 "#,
     limits: "That another campaign or the booking tool confirms is not known: say so with `allow`. What \
              leaves more than two weeks before the date, or before a birthday, reminds of nothing.",
-    check: reminder_without_confirmation,
 };
 
 fn reminder_without_confirmation(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {

@@ -8,7 +8,7 @@ use super::expected::{message, not_sent, run, sent};
 use super::facts::{All, Facts};
 use super::story::{Change, Story};
 use super::words::{as_yaml, before, listed};
-use super::{At, Found, Given, Lint, path_of};
+use super::{At, Found, Given, Lint, Page, path_of};
 use crate::finding::{Edit, Proof, Severity};
 use crate::fix::offset;
 use crate::scenario::ExpectedMessage;
@@ -17,6 +17,11 @@ pub(super) static FIRES_ONCE_ONLY: Lint = Lint {
     code: "D104",
     name: "fires-once-only",
     severity: Severity::Warning,
+    check: fires_once_only,
+};
+
+pub(super) static FIRES_ONCE_ONLY_PAGE: Page = Page {
+    lint: &FIRES_ONCE_ONLY,
     what: "An event on an added tag that leads to a reset or a restart, where nothing ever withdraws \
            the tag.",
     why: "`tag_added` fires when the contact did not have the tag (R7). After the reset it still has \
@@ -50,7 +55,6 @@ emails:
 "#,
     limits: "That a person or another tool withdraws the tag is not known: say so with `allow`. \
              `tag_assigned` reacts to a tag that the contact has already, and is not found.",
-    check: fires_once_only,
 };
 
 fn fires_once_only(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
@@ -168,6 +172,11 @@ pub(super) static SECOND_TIME_DOES_NOT_FIRE: Lint = Lint {
     code: "D105",
     name: "second-time-does-not-fire",
     severity: Severity::Warning,
+    check: second_time_does_not_fire,
+};
+
+pub(super) static SECOND_TIME_DOES_NOT_FIRE_PAGE: Page = Page {
+    lint: &SECOND_TIME_DOES_NOT_FIRE,
     what: "An event on an added tag at which contacts wait again after a reset or a restart, or that \
            leads to a date timer of such a campaign, where nothing ever withdraws the tag.",
     why: "After the reset the contact still has the tag of its first booking. The second booking \
@@ -204,7 +213,6 @@ emails:
 "#,
     limits: "An event that nothing leads to again, and that no date follows, may be meant for once in \
              a lifetime, and is not found.",
-    check: second_time_does_not_fire,
 };
 
 fn second_time_does_not_fire(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
@@ -275,6 +283,11 @@ pub(super) static SECOND_BOOKING_DOES_NOTHING: Lint = Lint {
     code: "D106",
     name: "second-booking-does-nothing",
     severity: Severity::Warning,
+    check: second_booking_does_nothing,
+};
+
+pub(super) static SECOND_BOOKING_DOES_NOTHING_PAGE: Page = Page {
+    lint: &SECOND_BOOKING_DOES_NOTHING,
     what: "A booking (an event or a start that leads to a confirmation and a date timer) after whose \
            date the path simply ends: no reset and no restart follows.",
     why: "A contact runs through a campaign once, until it is reset (R5). Who keeps an appointment and \
@@ -311,7 +324,6 @@ emails:
     limits: "A campaign about objects (`per`) has a booking for each of them, and is not found; nor is \
              a fixed date, or one that comes every year. If people book once only, say so with \
              `allow`.",
-    check: second_booking_does_nothing,
 };
 
 /// Whether an element of any campaign resets this one: the element *reset* of another campaign, or

@@ -9,13 +9,18 @@ use super::expected::{message, not_sent, waits_at};
 use super::facts::{All, Facts, Use};
 use super::reasoning::{Atom, holds, necessary};
 use super::story::Story;
-use super::{At, Found, Lint};
+use super::{At, Found, Lint, Page};
 use crate::finding::{Proof, Severity};
 
 pub(super) static GOAL_WAITS_FOR_TIME: Lint = Lint {
     code: "D204",
     name: "goal-waits-for-time",
     severity: Severity::Warning,
+    check: goal_waits_for_time,
+};
+
+pub(super) static GOAL_WAITS_FOR_TIME_PAGE: Page = Page {
+    lint: &GOAL_WAITS_FOR_TIME,
     what: "A goal that waits until a date has passed, where a way leads to it on which the date is \
            still to come.",
     why: "A goal is looked at when something changes, when a path arrives, and before a path goes on \
@@ -50,7 +55,6 @@ emails:
     limits: "Only goals that ask for nothing but one date are looked at, and only where a condition \
              or a date timer on the way says that the date is still to come: a date that a tool sets \
              when something has happened is past at once, and such a goal works.",
-    check: goal_waits_for_time,
 };
 
 /// The goals at which paths wait.
@@ -131,6 +135,11 @@ pub(super) static GOAL_HOLDS_BEFORE_ITS_TAG: Lint = Lint {
     code: "D205",
     name: "goal-holds-before-its-tag",
     severity: Severity::Warning,
+    check: goal_holds_before_its_tag,
+};
+
+pub(super) static GOAL_HOLDS_BEFORE_ITS_TAG_PAGE: Page = Page {
+    lint: &GOAL_HOLDS_BEFORE_ITS_TAG,
     what: "A goal that is to wait until a tag is gone, where only the campaign itself assigns the tag, \
            on the way from a start to the goal.",
     why: "A goal ends what leads up to it as soon as its condition holds (R8), and before the tag is \
@@ -168,7 +177,6 @@ emails:
     limits: "Only starts are looked at. A tag that another campaign assigns, or that a start or an \
              event reacts to, may be there before, and is left alone; that a person or another tool \
              assigns it is not known.",
-    check: goal_holds_before_its_tag,
 };
 
 fn goal_holds_before_its_tag(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
@@ -245,7 +253,7 @@ mod tests {
 
     #[test]
     fn r8_d204_only_a_date_that_is_known_to_be_still_to_come() {
-        let campaign = super::GOAL_WAITS_FOR_TIME.example;
+        let campaign = super::GOAL_WAITS_FOR_TIME_PAGE.example;
         trips("D204", campaign, &["over"]);
         trips(
             "D204",
@@ -281,7 +289,7 @@ mod tests {
 
     #[test]
     fn r8_r10_d205_a_tag_that_may_be_there_before_is_left_alone() {
-        let campaign = super::GOAL_HOLDS_BEFORE_ITS_TAG.example;
+        let campaign = super::GOAL_HOLDS_BEFORE_ITS_TAG_PAGE.example;
         trips("D205", campaign, &["answered"]);
         let and = |more: &str| campaign.replace("{ not: { tag: Offer open } }", more);
         // What the start asks for holds too; what else has to come does not yet.

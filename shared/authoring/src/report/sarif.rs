@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Report, Reported};
 use crate::finding::{Edit, Finding, Severity};
-use crate::lint::named;
+use crate::lint::{Page, named};
 
 pub(super) fn written(report: &Report, version: &str) -> Value {
     let mut rules: BTreeMap<&str, Value> = BTreeMap::new();
@@ -31,10 +31,10 @@ pub(super) fn written(report: &Report, version: &str) -> Value {
 
 fn rule(finding: &Finding) -> Value {
     let mut rule = json!({ "id": finding.code });
-    if let Some(lint) = named(finding.code) {
-        rule["name"] = json!(lint.name);
-        rule["shortDescription"] = json!({ "text": lint.what });
-        rule["fullDescription"] = json!({ "text": lint.why });
+    if let Some(page) = named(finding.code).and_then(Page::of) {
+        rule["name"] = json!(page.lint.name);
+        rule["shortDescription"] = json!({ "text": page.what });
+        rule["fullDescription"] = json!({ "text": page.why });
     }
     rule
 }

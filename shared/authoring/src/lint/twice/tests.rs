@@ -87,7 +87,7 @@ fn r5_d105_an_event_of_once_in_a_lifetime_is_left_alone() {
 
 #[test]
 fn r71_d106_objects_have_a_booking_each() {
-    let campaign = super::SECOND_BOOKING_DOES_NOTHING.example;
+    let campaign = super::SECOND_BOOKING_DOES_NOTHING_PAGE.example;
     let about_objects = campaign.replace(
         "fields: { appointment: { type: datetime } }",
         "per: booking\nobjects: { booking: { fields: { appointment: { type: datetime } } } }",
@@ -97,7 +97,7 @@ fn r71_d106_objects_have_a_booking_each() {
 
 #[test]
 fn r16_d106_a_stop_that_resets_or_another_campaign_that_does_is_enough() {
-    let campaign = crate::lint::twice::SECOND_BOOKING_DOES_NOTHING.example;
+    let campaign = crate::lint::twice::SECOND_BOOKING_DOES_NOTHING_PAGE.example;
     let stops = campaign.replace(
         "remind: { type: email, email: remind }",
         "remind: { type: email, email: remind, next: stop }\n  \
