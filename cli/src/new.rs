@@ -27,9 +27,11 @@ macro_rules! files {
 /// The campaign and its scenarios; the campaign is first.
 fn files(template: Template) -> &'static [File] {
     match template {
-        Template::Appointments => {
-            files!["appointments.yaml", "scenarios/appointments-two-of-one-contact.yaml"]
-        }
+        Template::Appointments => files![
+            "appointments.yaml",
+            "scenarios/appointments-confirmed-by-a-host.yaml",
+            "scenarios/appointments-two-of-one-contact.yaml",
+        ],
         Template::AppointmentLoop => files![
             "appointment-loop.yaml",
             "scenarios/appointment-loop-nobody-books.yaml",

@@ -205,6 +205,42 @@ async fn every_attendee_has_an_object_of_its_own() {
     assert_eq!(only(&api, BOB).await["fields"]["status"], "booked");
 }
 
+/// The fault: a move that a host had to confirm was never told, and the reminder of it left unconfirmed.
+#[tokio::test]
+async fn r71_a_booking_that_a_host_confirms_is_moved_and_confirmed_again() {
+    let (api, path) = account("calcom").await;
+    let comes = async |event: &str, uid: &str, starts_at: &str, old: Option<&str>| {
+        let mut payload = calcom::booking(uid, starts_at);
+        if let Some(old) = old {
+            payload["rescheduleUid"] = json!(old);
+        }
+        let mut call = calcom::body(event, &payload);
+        call["createdAt"] = json!(api.embedded.platform.store.now());
+        calcom(&api, &path, &call).await.is(200);
+        advance(&api, "1 minute").await;
+    };
+    let told = async || -> Vec<String> {
+        let all = items(&api, &format!("{BOB}/messages")).await;
+        all.iter().map(|one| one["subject"].as_str().expect("a subject").to_owned()).collect()
+    };
+    comes("BOOKING_CREATED", "c5", "2026-12-01T13:00:00Z", None).await;
+    comes("BOOKING_REQUESTED", "c6", "2026-12-03T13:00:00Z", Some("c5")).await;
+    until(&api, "2026-12-02T13:00:00Z").await;
+    let asked = [
+        "See you on Tuesday, December 1, 2026 at 8:00 AM",
+        "Not confirmed yet: Thursday, December 3, 2026 at 8:00 AM",
+    ];
+    assert_eq!(told().await, asked, "and no reminder of what was given up");
+    comes("BOOKING_CREATED", "c6", "2026-12-03T13:00:00Z", Some("c5")).await;
+    until(&api, "2026-12-03T12:00:00Z").await;
+    let confirmed = ["See you on Thursday, December 3, 2026 at 8:00 AM", "In an hour: 8:00 AM"];
+    assert_eq!(told().await[2..], confirmed);
+    // One that nobody confirms: its hour comes and goes.
+    comes("BOOKING_REQUESTED", "d1", "2026-12-05T13:00:00Z", None).await;
+    until(&api, "2026-12-06T13:00:00Z").await;
+    assert_eq!(told().await[4..], ["Not confirmed yet: Saturday, December 5, 2026 at 8:00 AM"]);
+}
+
 #[tokio::test]
 async fn r02_a_body_that_is_repeated_writes_nothing() {
     let (api, path) = account("calendly").await;
