@@ -333,8 +333,8 @@ async fn what_a_tool_posts_to_its_url_reaches_the_contact() {
 
 /// R70, 0050: what the function of posts cannot do, since it has neither timers nor queues, it keeps,
 /// and the rule has `api` do it. Here: a move comes last, and joins two bookings.
-#[tokio::test]
-async fn r70_a_kept_call_that_the_door_cannot_end_is_ended_by_the_rule() {
+/// A cloud with a call that the door has kept and could not end: it joins two bookings.
+async fn with_an_unfinished_call() -> Cloud {
     let mut cloud = Cloud::new(Delivery::Once).await;
     let made = "{\"kind\":\"calcom\",\"secret\":\"a-signing-key\"}";
     let (status, made) = cloud.call("PUT", "/v1/connections/cal", made).await;
@@ -359,6 +359,12 @@ async fn r70_a_kept_call_that_the_door_cannot_end_is_ended_by_the_rule() {
         assert_eq!(page["items"][0]["outcome"], outcome, "{page}");
         cloud.advance(cloud.now() + TimeDelta::seconds(1)).await;
     }
+    cloud
+}
+
+#[tokio::test]
+async fn r70_a_kept_call_that_the_door_cannot_end_is_ended_by_the_rule() {
+    let mut cloud = with_an_unfinished_call().await;
     let objects = async |cloud: &Cloud| {
         let path = "/v1/contacts/email:ann@example.com/objects";
         cloud.call("GET", path, "").await.1["items"].as_array().unwrap().len()
@@ -374,6 +380,31 @@ async fn r70_a_kept_call_that_the_door_cannot_end_is_ended_by_the_rule() {
     assert_eq!(before["items"][0]["errors"][0]["code"], "told_later", "{before}");
     cloud.rule_calls_api().await;
     assert_eq!(cloud.call("GET", "/v1/connections/cal/calls", "").await.1, before);
+}
+
+/// A call that can never be ended is set aside, whatever ends the attempts; it can be replayed.
+#[tokio::test]
+async fn r70_a_call_that_is_begun_again_in_vain_too_often_has_failed() {
+    let mut cloud = with_an_unfinished_call().await;
+    cloud.advance(cloud.now() + TimeDelta::minutes(3)).await;
+    cloud.services.is_shut(true);
+    let newest = async |cloud: &Cloud| {
+        let (_, page) = cloud.call("GET", "/v1/connections/cal/calls", "").await;
+        page["items"][0].clone()
+    };
+    for _ in 0..40 {
+        cloud.rule_calls_api().await;
+        assert_eq!(newest(&cloud).await["outcome"], "received");
+    }
+    cloud.rule_calls_api().await;
+    let call = newest(&cloud).await;
+    assert_eq!(call["outcome"], "failed", "{call}");
+    assert!(call["why"].as_str().unwrap().contains("begun again 40 times"), "{call}");
+    cloud.services.is_shut(false);
+    let path = format!("/v1/connections/cal/calls/{}/replay", call["id"].as_str().unwrap());
+    let (status, replayed) = cloud.call("POST", &path, "").await;
+    // It is about a booking of which something later is known.
+    assert_eq!((status, &replayed["outcome"]), (200, &json!("ignored")), "{replayed}");
 }
 
 /// R70: an object is found by its key, whatever is in it, as the gateway hands over its path: all

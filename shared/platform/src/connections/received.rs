@@ -206,6 +206,19 @@ impl Connections {
         Ok(Write::put(stored, condition))
     }
 
+    /// Counts an attempt before it is begun, so that one that ends the process counts, too. `None`
+    /// if the call has been erased or somebody else works on it.
+    pub(crate) async fn begin_again(
+        &self,
+        at: Place<'_>,
+        found: Found<ReceivedCall>,
+    ) -> Result<Option<Found<ReceivedCall>>, Error> {
+        let Found { mut what, rev } = found;
+        what.attempts += 1;
+        let is_first = self.store.write_if_first(vec![self.put_call(at, &what, rev)?]).await?;
+        Ok(is_first.then_some(Found { what, rev: rev + 1 }))
+    }
+
     /// Stores what came of a call. If it has been erased, or somebody else has worked on it, that
     /// stays.
     pub(crate) async fn settle(
@@ -229,8 +242,8 @@ impl Connections {
         self.store.get(&key).await?.map(|stored| read(&stored)).transpose()
     }
 
-    /// Calls that came between two instants and that nobody has ended, at most `limit`, the oldest
-    /// first.
+    /// Calls that came between two instants and that nobody has ended, at most `limit`: those first
+    /// that were begun again least often, and of those the oldest.
     pub(crate) async fn unfinished(
         &self,
         connection: &ConnectionId,
@@ -249,9 +262,10 @@ impl Connections {
                     unfinished.push((id, found));
                 }
             }
+            unfinished.sort_compactly_by_key(|(_, found)| found.what.attempts);
+            unfinished.truncate(limit);
             cursor = page.cursor;
-            if cursor.is_none() || unfinished.len() >= limit {
-                unfinished.truncate(limit);
+            if cursor.is_none() {
                 return Ok(unfinished);
             }
         }

@@ -206,6 +206,9 @@ pub(crate) struct ReceivedCall {
     /// What was written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) made: Vec<Made>,
+    /// How often it was begun again because it had not been ended.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) attempts: u32,
     /// When it was last replayed.
     #[serde(
         default,
@@ -220,6 +223,10 @@ impl ReceivedCall {
     pub(crate) fn expires(&self) -> Instant {
         self.at + CALLS_KEPT
     }
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// The body of a received call, as it came.

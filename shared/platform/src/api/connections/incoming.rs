@@ -133,6 +133,7 @@ impl Arrived<'_> {
             why: None,
             misfits: Vec::new(),
             made: Vec::new(),
+            attempts: 0,
             replayed: None,
         }
     }

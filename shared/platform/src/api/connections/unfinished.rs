@@ -10,15 +10,17 @@
 //! | of which a contact was written | known by the pointer that is written with it, and not written again |
 //! | that says when it happened | as good as new: nothing older overwrites it |
 //! | that cannot be done for half an hour | counted among the troubles (`calls_unfinished`) |
+//! | that was begun again forty times in vain | failed, and can be replayed |
 //!
-//! Who ends it first ends it.
+//! Who ends it first ends it. An attempt is counted before it is begun, so a call that ends the
+//! process each time is set aside as well.
 
 use chrono::{TimeDelta, Timelike as _};
 
 use crate::Instant;
 use crate::api::connections::body::parts_of;
 use crate::api::connections::incoming::Working;
-use crate::connections::{CALLS_KEPT, Connection, Place};
+use crate::connections::{CALLS_KEPT, Connection, Found, Outcome, Place, ReceivedCall};
 use crate::error::Error;
 use crate::metrics::Metric;
 use crate::platform::Platform;
@@ -31,6 +33,9 @@ const TAKES: TimeDelta = TimeDelta::seconds(20);
 
 /// From what age on a person should know.
 const TROUBLE_FROM: TimeDelta = TimeDelta::minutes(30);
+
+/// How often a call is begun again: that is longer than a day.
+const MOST_ATTEMPTS: u32 = 40;
 
 /// How many calls of a connection are done in one round.
 const MOST_AT_ONCE: usize = 200;
@@ -87,14 +92,37 @@ async fn of_connection(
         }
         let (at, came) = (Place { connection: &connection.id, id: &id }, found.what.at);
         let Some(body) = connections.body(at).await? else { continue };
+        let Some(found) = connections.begin_again(at, found).await? else { continue };
+        let attempts = found.what.attempts;
         let parts = parts_of(found.what.media.as_deref());
         let working = Working { platform, connection, at, is_continued: true };
-        let Err(problem) = working.work(found, &parts, &body.bytes()).await else { continue };
-        let (connection, why) = (connection.id.as_str(), problem.detail());
-        tracing::warn!(connection, call = id, why, "a received call cannot be done");
+        let why = if attempts > MOST_ATTEMPTS {
+            give_up(platform, at, &found).await?
+        } else {
+            let Err(problem) = working.work(found, &parts, &body.bytes()).await else { continue };
+            problem.detail().to_owned()
+        };
+        let connection = connection.id.as_str();
+        tracing::warn!(connection, call = id, attempts, why, "a received call cannot be done");
         if began - came >= TROUBLE_FROM {
             Metric::CallsUnfinished.tell(1);
         }
     }
     Ok(())
+}
+
+/// Ends a call that was begun again too often. Returns why.
+async fn give_up(
+    platform: &Platform,
+    at: Place<'_>,
+    found: &Found<ReceivedCall>,
+) -> Result<String, Error> {
+    let why = format!(
+        "it was begun again {MOST_ATTEMPTS} times and never ended; replay it when the log says why no more"
+    );
+    let (outcome, told) = (Outcome::Failed, Some(why.clone()));
+    let call = ReceivedCall { outcome, why: told, ..found.what.clone() };
+    platform.connections.settle(at, found, &call).await?;
+    Metric::CallsFailed.tell(1);
+    Ok(why)
 }
