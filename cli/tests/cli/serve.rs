@@ -105,6 +105,45 @@ fn a_second_server_on_the_same_directory_is_refused() {
     assert!(said.contains(&directory.path().display().to_string()), "{said}");
 }
 
+/// Whoever tries it is told at once what does not leave, and who cannot come.
+#[test]
+fn at_the_start_it_says_that_mail_is_captured_and_that_nobody_else_reaches_it() {
+    let log = |arguments: &[&str], until: &dyn Fn(&Serve)| {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("log");
+        let serve = Serve::logging(None, arguments, std::fs::File::create(&file).unwrap().into());
+        until(&serve);
+        serve.kill();
+        std::fs::read_to_string(&file).unwrap()
+    };
+    let said = log(&[], &|serve| {
+        // Of what came through a connection and was not written the log says where, and never what.
+        let form = json!({ "kind": "form", "map": { "mail": "email", "n": "score" } });
+        serve.call("PUT", "/v1/fields/score", &json!({ "type": "number" }));
+        let made = serve.call("PUT", "/v1/connections/form", &form);
+        assert_eq!(made["warnings"][0]["code"], "out_of_reach", "{made:#}");
+        let path = made["url"].as_str().unwrap().strip_prefix(serve.url()).unwrap().to_owned();
+        for body in [json!({ "mail": "ann@example.com", "n": "many-secrets" }), json!({ "n": 1 })] {
+            serve
+                .try_call("POST", &path, &[("content-type", "application/json")], &body.to_string())
+                .unwrap();
+        }
+    });
+    for part in [
+        "--smtp",
+        "/dev/messages",
+        "--public-url",
+        "could not be read and was left out",
+        "could not be used",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("ann@example.com") && !said.contains("many-secrets"), "{said}");
+    let quiet =
+        log(&["--smtp", "smtp://localhost:1", "--public-url", "https://a.example"], &|_| {});
+    assert!(!quiet.contains("captured") && !quiet.contains("--public-url"), "{quiet}");
+}
+
 #[test]
 fn with_a_real_clock_there_is_no_clock_to_move() {
     let serve = Serve::start(None, &[]);

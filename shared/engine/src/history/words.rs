@@ -263,8 +263,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::history::Trace;
-    use crate::ids::ConnectionId;
+    use crate::history::{Trace, WhyNot};
+    use crate::ids::{ConnectionId, ObjectType};
 
     /// R60: a line has no empty part, and names the connection by which something came.
     #[test]
@@ -278,6 +278,15 @@ mod tests {
             let words = format!("{what}; nothing followed, no campaign reacts to it");
             assert_eq!(trace.words(), words);
         }
+    }
+
+    #[test]
+    fn r60_what_has_to_be_active_is_called_what_it_is() {
+        let of = Some(ObjectType::new("appointment").unwrap());
+        let over = WhyNot::RequiresActive { of, status: Some("completed".to_owned()) };
+        assert_eq!(over.words(Some(1)), "requires an active appointment (this one is completed)");
+        let stored: WhyNot = serde_json::from_str(r#"{"k":"a"}"#).unwrap();
+        assert_eq!(stored.words(None), "requires an active contact", "as it was stored before");
     }
 
     /// The kinds are promised to programs (R60): the page of the API lists each, and no other.
