@@ -159,13 +159,29 @@ async fn r61_r71_an_object_is_explained_by_itself() {
 /// R61: what is over is the appointment, and not the contact.
 #[tokio::test]
 async fn r61_who_is_marked_as_missed_too_late_is_told_that_the_appointment_is_over() {
-    let api = account().await;
-    book(&api, "one", "Oslo", "2026-11-03T10:00:00Z").await;
-    until(&api, "2026-12-03T10:00:00Z").await;
-    let missed = json!({ "fields": { "status": "no_show" } });
-    api.put("/v1/objects/appointment/one", &missed).await.is(200);
+    let api = Called::new().await;
+    let campaign = json!({ "id": "meetings", "per": "appointment",
+        "objects": { "appointment": { "fields": { "starts_at": { "type": "datetime" }, "status": { "type": "text" } } } },
+        "elements": {
+            "booked": { "type": "start", "when": { "field": "status", "equals": "booked" }, "next": "over" },
+            "over": { "type": "date_timer", "field": "starts_at", "offset": "1 day", "next": "end" },
+            "no_show": { "type": "event", "on": { "becomes": { "field": "status", "equals": "no_show" } },
+                "requires_active": true, "next": "end" },
+            "end": { "type": "end" } } });
+    api.put("/v1/campaigns/meetings", &campaign).await.is(201);
+    api.post("/v1/campaigns/meetings/publish", &json!({})).await.is(200);
+    let one = "/v1/objects/appointment/one";
+    let booked = json!({ "starts_at": "2026-11-03T10:00:00Z", "status": "booked" });
+    let booked = json!({ "contact": { "email": "ann@example.com" }, "fields": booked });
+    api.put(one, &booked).await.is(200);
     api.idle().await;
-    let told = api.get(&format!("{ANN}/explain?campaign=appointments")).await.is(200);
-    let why = told["last_changes"].to_string();
-    assert!(why.contains("requires an active appointment (this one is completed)"), "{told:#}");
+    until(&api, "2026-12-03T10:00:00Z").await;
+    api.put(one, &json!({ "fields": { "status": "no_show" } })).await.is(200);
+    api.idle().await;
+    let told = api.get(&format!("{ANN}/explain?campaign=meetings")).await.is(200);
+    let why = told["last_changes"][0]["why_not"].as_str().unwrap_or("");
+    assert!(
+        why.contains("`no_show` requires an active appointment (this one is completed)"),
+        "{told:#}"
+    );
 }

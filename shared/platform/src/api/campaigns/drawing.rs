@@ -148,7 +148,7 @@ impl Drawing {
         let contact = contact_named(&self.contacts, name).await?;
         let loaded = self.catalog.current().await?;
         let subject =
-            subject_of(&loaded.catalog, &self.objects, &contact.id, (object, true), id).await?;
+            subject_of(&loaded.catalog, &self.objects, &contact.id, (object, false), id).await?;
         let mut lines = self.recorded(id, &contact.id, &subject).await?;
         let state = self.decisions.state(&subject, id).await?;
         let who = object.map_or_else(|| name.to_owned(), |object| format!("{object} of {name}"));

@@ -250,7 +250,8 @@ impl Performer<'_> {
         };
         let lost = read.skipped.iter().filter(is_date).cloned().map(|mut fault| {
             fault.message.push_str(
-                "; nothing was written, since reminders hang on it: mend it, then replay this call",
+                "; nothing was written, since reminders hang on this date: set `date_order`, or have the date sent so, and \
+                 replay this call",
             );
             fault
         });
