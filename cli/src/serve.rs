@@ -35,6 +35,11 @@ async fn listen(serve: Serve) -> Result<ExitCode, Box<dyn Error>> {
     let address = listener.local_addr()?;
     let url = format!("http://{address}");
     let public_url = links(serve.public_url, serve.smtp.is_some(), address)?;
+    if serve.smtp.is_none() {
+        tracing::warn!(
+            "mail is captured and not sent: GET /dev/messages shows it; say --smtp URL, and it is sent"
+        );
+    }
     if serve.api_key.as_ref().is_some_and(|key| key.trim().is_empty()) {
         let why = "the admin key is empty (--api-key or DACAPO_API_KEY); give one, or leave it out and one is made";
         return Err(why.into());
@@ -86,6 +91,11 @@ fn links(
     }
     let url = format!("http://{address}");
     if address.ip().to_canonical().is_loopback() {
+        tracing::warn!(
+            url,
+            "links in mail and the URLs of connections lead to this machine, where nobody else comes; say --public-url, such as \
+             --public-url https://dacapo.example.com"
+        );
         return Ok(url);
     }
     if mail_is_sent && address.ip().to_canonical().is_unspecified() {

@@ -12,7 +12,7 @@ fn subjects(messages: &[Value]) -> Vec<&str> {
 fn the_appointment_loop_by_http() {
     let serve =
         Serve::start(None, &["--clock", "2026-12-01T08:00:00Z", "--time-zone", "Europe/Berlin"]);
-    assert_eq!(serve.publish("appointment-loop"), json!({ "version": 1 }));
+    assert_eq!(serve.publish("appointment-loop")["version"], 1);
     let posted = serve.post(
         "/v1/hooks/contact",
         &json!({ "email": "Ann@Example.com", "first_name": "Ann", "tags": ["Appointment made"],
@@ -103,6 +103,45 @@ fn a_second_server_on_the_same_directory_is_refused() {
     assert!(!second.status.success());
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(said.contains(&directory.path().display().to_string()), "{said}");
+}
+
+/// Whoever tries it is told at once what does not leave, and who cannot come.
+#[test]
+fn at_the_start_it_says_that_mail_is_captured_and_that_nobody_else_reaches_it() {
+    let log = |arguments: &[&str], until: &dyn Fn(&Serve)| {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("log");
+        let serve = Serve::logging(None, arguments, std::fs::File::create(&file).unwrap().into());
+        until(&serve);
+        serve.kill();
+        std::fs::read_to_string(&file).unwrap()
+    };
+    let said = log(&[], &|serve| {
+        // Of what came through a connection and was not written the log says where, and never what.
+        let form = json!({ "kind": "form", "map": { "mail": "email", "n": "score" } });
+        serve.call("PUT", "/v1/fields/score", &json!({ "type": "number" }));
+        let made = serve.call("PUT", "/v1/connections/form", &form);
+        assert_eq!(made["warnings"][0]["code"], "out_of_reach", "{made:#}");
+        let path = made["url"].as_str().unwrap().strip_prefix(serve.url()).unwrap().to_owned();
+        for body in [json!({ "mail": "ann@example.com", "n": "many-secrets" }), json!({ "n": 1 })] {
+            serve
+                .try_call("POST", &path, &[("content-type", "application/json")], &body.to_string())
+                .unwrap();
+        }
+    });
+    for part in [
+        "--smtp",
+        "/dev/messages",
+        "--public-url",
+        "could not be read and was left out",
+        "could not be used",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("ann@example.com") && !said.contains("many-secrets"), "{said}");
+    let quiet =
+        log(&["--smtp", "smtp://localhost:1", "--public-url", "https://a.example"], &|_| {});
+    assert!(!quiet.contains("captured") && !quiet.contains("--public-url"), "{quiet}");
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::hash::stable;
-use crate::ids::{CampaignId, ContactId, ElementId};
+use crate::ids::{CampaignId, ConnectionId, ContactId, ElementId};
 
 /// Who or what made a change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub enum Author {
     /// An API key, by its name.
     #[serde(rename = "k")]
     ApiKey(String),
+    /// A tool, through its connection.
+    #[serde(rename = "n")]
+    Connection(ConnectionId),
     /// An element of a campaign.
     #[serde(rename = "e")]
     Element(CampaignId, ElementId),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::called::{ADMIN, Called};
-use crate::objects::{account, book};
+use crate::objects::{account, book, until};
 
 const ANN: &str = "/v1/contacts/email:ann@example.com";
 
@@ -127,10 +127,61 @@ async fn r61_r71_an_object_is_explained_by_itself() {
     let api = account().await;
     book(&api, "one", "Oslo", "2026-11-03T10:00:00Z").await;
     let path = format!("{ANN}/explain?campaign=appointments");
-    api.get(&path).await.problem(422);
     let told = api.get(&format!("{path}&object=appointment/one")).await.is(200);
     assert_eq!(told["object"], json!({ "type": "appointment", "key": "one" }), "{told:#}");
     assert_eq!(told["status"], "active");
+    // The only one there is need not be named.
+    assert_eq!(api.get(&path).await.is(200), told);
+    let reset = format!("{ANN}/enrollments/appointments/reset");
+    assert_eq!(
+        api.post(&reset, &json!({})).await.faults(422)[0].0,
+        "object",
+        "what is done names it"
+    );
     assert!(told["summary"].as_str().unwrap_or("").starts_with("The appointment `one` of ann@"));
     api.get(&format!("{path}&object=appointment/two")).await.problem(404);
+    for nth in 2..=12 {
+        book(&api, &nth.to_string(), "Oslo", "2026-11-04T10:00:00Z").await;
+    }
+    let several = api.get(&path).await;
+    assert_eq!(several.faults(422), [("object".to_owned(), "subject".to_owned())]);
+    for part in
+        ["object=appointment/KEY", "`12` (2026-11-04T10:00:00Z, booked), `11`", " and 2 more"]
+    {
+        assert!(several.text.contains(part), "{part}: {}", several.text);
+    }
+    hook(&api, &json!({ "email": "bob@example.com" })).await;
+    let none = api.get("/v1/contacts/email:bob@example.com/explain?campaign=appointments").await;
+    none.problem(422);
+    assert!(none.text.contains("the contact has none"), "{}", none.text);
+}
+
+/// R61: what is over is the appointment, and not the contact.
+#[tokio::test]
+async fn r61_who_is_marked_as_missed_too_late_is_told_that_the_appointment_is_over() {
+    let api = Called::new().await;
+    let campaign = json!({ "id": "meetings", "per": "appointment",
+        "objects": { "appointment": { "fields": { "starts_at": { "type": "datetime" }, "status": { "type": "text" } } } },
+        "elements": {
+            "booked": { "type": "start", "when": { "field": "status", "equals": "booked" }, "next": "over" },
+            "over": { "type": "date_timer", "field": "starts_at", "offset": "1 day", "next": "end" },
+            "no_show": { "type": "event", "on": { "becomes": { "field": "status", "equals": "no_show" } },
+                "requires_active": true, "next": "end" },
+            "end": { "type": "end" } } });
+    api.put("/v1/campaigns/meetings", &campaign).await.is(201);
+    api.post("/v1/campaigns/meetings/publish", &json!({})).await.is(200);
+    let one = "/v1/objects/appointment/one";
+    let booked = json!({ "starts_at": "2026-11-03T10:00:00Z", "status": "booked" });
+    let booked = json!({ "contact": { "email": "ann@example.com" }, "fields": booked });
+    api.put(one, &booked).await.is(200);
+    api.idle().await;
+    until(&api, "2026-12-03T10:00:00Z").await;
+    api.put(one, &json!({ "fields": { "status": "no_show" } })).await.is(200);
+    api.idle().await;
+    let told = api.get(&format!("{ANN}/explain?campaign=meetings")).await.is(200);
+    let why = told["last_changes"][0]["why_not"].as_str().unwrap_or("");
+    assert!(
+        why.contains("`no_show` requires an active appointment (this one is completed)"),
+        "{told:#}"
+    );
 }

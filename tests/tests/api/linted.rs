@@ -23,7 +23,7 @@ fn campaign(id: &str, on: &str, tags: &Value) -> Value {
 fn greeting(id: &str) -> Value {
     json!({
         "id": id,
-        "sender": { "address": "hello@studio-nord.example" },
+        "sender": { "address": "hello@studio-nord.de" },
         "elements": {
             "lead": { "type": "start", "when": { "tag": "Lead" }, "next": "hello" },
             "hello": { "type": "email", "email": "hello" }

@@ -210,7 +210,9 @@ impl Look<'_> {
         }
         // In a pause it is parked anyway, and checked on the resume (R51).
         if event.requires_active && !self.paused && self.status() != Status::Active {
-            return WhyNot::RequiresActive;
+            let of = self.view.contact.id.object().map(|(kind, _)| kind);
+            let status = self.enrollment.map(|enrollment| enrollment.status.word().to_owned());
+            return WhyNot::RequiresActive { of, status };
         }
         WhyNot::Parked
     }

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Cause;
-use crate::ids::{CampaignId, ElementId};
+use crate::ids::{CampaignId, ElementId, ObjectType};
 use crate::time::Instant;
 
 /// How many of those that looked are named in one line.
@@ -72,9 +72,16 @@ pub enum WhyNot {
     /// A condition that is looked at when what it reads changes, and nothing changed.
     #[serde(rename = "c")]
     Unchanged,
-    /// An event that reacts to contacts that are active only.
+    /// An event that reacts to what is active only.
     #[serde(rename = "a")]
-    RequiresActive,
+    RequiresActive {
+        /// The type of the subject; `None` if it is a contact.
+        #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+        of: Option<ObjectType>,
+        /// The word for the subject's status; `None` if it was never in.
+        #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+        status: Option<String>,
+    },
     /// The contact is stopped, or held, in the campaign (R16, R40).
     #[serde(rename = "s")]
     MayNotEnter {
@@ -107,7 +114,11 @@ impl WhyNot {
             Self::ReactsTo { edge } => format!("reacts to `{edge}`"),
             Self::Missing { missing } => format!("is missing {}", missing.join(", ")),
             Self::Unchanged => "looks when what it reads changes".to_owned(),
-            Self::RequiresActive => "requires an active contact".to_owned(),
+            Self::RequiresActive { of, status } => {
+                let of = of.as_ref().map_or("contact", ObjectType::as_str);
+                let status = status.as_ref().map(|status| format!(" (this one is {status})"));
+                format!("requires an active {of}{}", status.unwrap_or_default())
+            }
             Self::MayNotEnter { status } => format!("does not fire, the contact is {status}"),
             Self::Parked => "has a trigger parked already".to_owned(),
             Self::Paused => "waits, the campaign is paused".to_owned(),

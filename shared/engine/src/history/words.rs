@@ -9,8 +9,8 @@ impl Cause {
     /// The cause in words, beginning with "because".
     pub fn words(&self) -> String {
         match self {
-            Self::Change { what, by, .. } => {
-                format!("because {} by {}", list(what, Changed::happened), author(by))
+            Self::Change { rev, what, by } => {
+                format!("because {} by {}", all_changed(*rev, what), author(by))
             }
             Self::Timer => "because the timer came due".to_owned(),
             Self::Recheck(parked) => format!("rechecked, {}", parked.words()),
@@ -39,7 +39,7 @@ impl Cause {
     /// What changed, in words; empty if it is no change.
     pub(super) fn what(&self) -> String {
         match self {
-            Self::Change { what, .. } => list(what, Changed::happened),
+            Self::Change { rev, what, .. } => all_changed(*rev, what),
             Self::Timer
             | Self::Recheck(_)
             | Self::Message
@@ -62,9 +62,20 @@ impl Cause {
 fn author(by: &Author) -> String {
     match by {
         Author::ApiKey(name) => format!("API key {name}"),
+        Author::Connection(id) => format!("the connection {id}"),
         Author::Element(campaign, element) => format!("campaign {campaign} at {element}"),
         Author::Contact => "the contact".to_owned(),
         Author::MailService => "the mail service".to_owned(),
+    }
+}
+
+/// What a change changed. One without tags, fields and events made its subject, or gave an object
+/// another key.
+fn all_changed(rev: u64, what: &[Changed]) -> String {
+    match (what, rev) {
+        ([], 1) => "it was made".to_owned(),
+        ([], _) => "it was written without tags and fields".to_owned(),
+        (what, _) => list(what, Changed::happened),
     }
 }
 
@@ -250,6 +261,33 @@ impl Happened {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::history::{Trace, WhyNot};
+    use crate::ids::{ConnectionId, ObjectType};
+
+    /// R60: a line has no empty part, and names the connection by which something came.
+    #[test]
+    fn r60_a_write_that_changed_no_tag_and_no_field_has_words() {
+        let by = Author::Connection(ConnectionId::new("calendly").unwrap());
+        for (rev, what) in [(1, "it was made"), (2, "it was written without tags and fields")] {
+            let because = Cause::Change { rev, what: Vec::new(), by: by.clone() };
+            assert_eq!(because.words(), format!("because {what} by the connection calendly"));
+            let at = Instant::UNIX_EPOCH;
+            let trace = Trace { at, because, unchanged: false, looked: Vec::new() };
+            let words = format!("{what}; nothing followed, no campaign reacts to it");
+            assert_eq!(trace.words(), words);
+        }
+    }
+
+    #[test]
+    fn r60_what_has_to_be_active_is_called_what_it_is() {
+        let of = Some(ObjectType::new("appointment").unwrap());
+        let over = WhyNot::RequiresActive { of, status: Some("completed".to_owned()) };
+        assert_eq!(over.words(Some(1)), "requires an active appointment (this one is completed)");
+        let stored: WhyNot = serde_json::from_str(r#"{"k":"a"}"#).unwrap();
+        assert_eq!(stored.words(None), "requires an active contact", "as it was stored before");
+    }
 
     /// The kinds are promised to programs (R60): the page of the API lists each, and no other.
     #[test]

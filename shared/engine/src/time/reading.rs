@@ -99,6 +99,7 @@ struct Written {
 /// Why reading stopped; the text is added where it is known.
 enum Refusal {
     Ambiguous,
+    NoOrder,
     ShortYear,
     Unknown,
     NoSuchDay,
@@ -115,6 +116,7 @@ fn read(text: &str, slashes: SlashDates) -> Result<Written, UnreadableDate> {
     let mut reader = Reader { tokens: tokens(rest), ..Reader::new(slashes) };
     reader.read().map_err(|refusal| match refusal {
         Refusal::Ambiguous => UnreadableDate::Ambiguous { text: text.to_owned() },
+        Refusal::NoOrder => UnreadableDate::NoOrder { text: text.to_owned() },
         Refusal::ShortYear => UnreadableDate::ShortYear { text: text.to_owned() },
         Refusal::Unknown => unknown(),
         Refusal::NoSuchDay => UnreadableDate::NoSuchDay { text: text.to_owned() },
@@ -422,6 +424,7 @@ fn day_and_month(
     match slashes {
         SlashDates::In(DateOrder::DayFirst) => Ok((first, second)),
         SlashDates::In(DateOrder::MonthFirst) => Ok((second, first)),
+        SlashDates::Refused if first > 12 || second > 12 => Err(Refusal::NoOrder),
         SlashDates::Refused => Err(Refusal::Ambiguous),
         SlashDates::WhereClear if first > 12 || first == second => Ok((first, second)),
         SlashDates::WhereClear if second > 12 => Ok((second, first)),

@@ -12,6 +12,16 @@ pub enum UnreadableDate {
         /// What was written.
         text: String,
     },
+    /// Day and month can be told here, but not in every date of this sender.
+    #[error(
+        "{text:?} is not read: which number is the day can be told here, and not in the sender's next date, and the account has \
+         no `date_order` (PATCH /v1/account); set it, or write 2026-12-01, 2026-12-01 14:30, 01.12.2026 14:30, \
+         1 December 2026 14:30 or December 1, 2026 2:30 PM"
+    )]
+    NoOrder {
+        /// What was written.
+        text: String,
+    },
     /// Not a form that is known.
     #[error(
         "{text:?} is not a date that can be read; write 2026-12-01, 2026-12-01 14:30, \

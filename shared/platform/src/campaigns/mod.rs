@@ -6,6 +6,7 @@
 //! same id goes on counting where the deleted one ended.
 
 mod drafts;
+mod example_hosts;
 mod fields;
 mod linting;
 mod pausing;
@@ -201,21 +202,25 @@ impl Campaigns {
         }
     }
 
-    /// What the lints find in the draft, at most [`MOST_FINDINGS`]: nothing if it has errors.
+    /// What the lints find in the draft, at most [`MOST_FINDINGS`], and what of an example is left in
+    /// it: nothing if it has errors.
     ///
     /// # Errors
     ///
     /// [`CampaignError::NoSuchCampaign`]; what the table answers.
     pub async fn findings(&self, id: &CampaignId) -> Result<Vec<Problem>, CampaignError> {
         let draft = self.stored_draft(id).await?;
-        let mut found = match read_document(id, &draft.source) {
+        let found = match read_document(id, &draft.source) {
             Ok(source) => {
                 let loaded = self.catalog.current().await?;
-                linting::with_findings(&draft.source, &source, &loaded, Vec::new())
+                let left = example_hosts::warning(&source.document);
+                let mut found = linting::with_findings(&draft.source, &source, &loaded, Vec::new());
+                found.truncate(MOST_FINDINGS - 1);
+                found.extend(left);
+                found
             }
             Err(_) => Vec::new(),
         };
-        found.truncate(MOST_FINDINGS);
         Ok(found)
     }
 

@@ -35,6 +35,7 @@ use crate::connections::incoming::{
 };
 use crate::connections::mapping::{WAITING, plain};
 use crate::connections::stored::CALLS_KEPT;
+use crate::connections::tree::beneath;
 use crate::keys::sha256;
 
 /// Answers that are told elsewhere in the body.
@@ -64,6 +65,10 @@ pub(super) fn understand(body: &Value, at: Instant) -> Result<Understood, Vec<Mi
         "BOOKING_REQUESTED" => (Some(WAITING), "/uid"),
         "BOOKING_CANCELLED" | "BOOKING_REJECTED" => (Some("cancelled"), "/uid"),
         "BOOKING_NO_SHOW_UPDATED" => (None, "/bookingUid"),
+        "PING" => {
+            let why = "it is the tool's test: the secret is right, and there is nothing to do";
+            return Ok(Understood::ignored(event, why));
+        }
         other => {
             let why = format!(
                 "{other} says nothing about a booking; untick it in the webhook's triggers"
@@ -195,7 +200,8 @@ fn answers(payload: &Value) -> Vec<Answered> {
     let answered = answered.filter_map(|(name, one)| {
         let question = text_at(one, "/label").unwrap_or(name).to_owned();
         let answer = one.get("value").and_then(plain).filter(|answer| !answer.is_empty())?;
-        Some(Answered { question, answer })
+        let place = beneath(&beneath("/payload/responses", name), "value");
+        Some(Answered { question, answer, place })
     });
     answered.collect()
 }
@@ -246,7 +252,11 @@ mod tests {
         assert!(both[0].answers.is_empty(), "the booker has answered");
         assert_eq!(
             both[1].answers,
-            [Answered { question: "Budget".to_owned(), answer: "500".to_owned() }]
+            [Answered {
+                question: "Budget".to_owned(),
+                answer: "500".to_owned(),
+                place: "/payload/responses/budget/value".to_owned()
+            }]
         );
         let keys: Vec<_> =
             both.iter().map(|one| one.object.as_ref().unwrap().key.clone()).collect();
@@ -343,7 +353,9 @@ mod tests {
             "payload": { "bookingUid": "b1", "attendees": [{}] } });
         assert_eq!(told(nobody), ["/payload/attendees/0/email", "/payload/attendees/0/noShow"]);
         let ping = json!({ "triggerEvent": "PING", "payload": {} });
-        assert!(understand(&ping).unwrap().what.unwrap_err().contains("PING"));
+        assert!(understand(&ping).unwrap().what.unwrap_err().contains("the secret is right"));
+        let other = json!({ "triggerEvent": "FORM_SUBMITTED", "payload": {} });
+        assert!(understand(&other).unwrap().what.unwrap_err().contains("untick it"));
     }
 
     #[test]

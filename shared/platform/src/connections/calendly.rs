@@ -7,6 +7,9 @@
 //! | `invitee_no_show.created` | the person did not come |
 //! | `invitee_no_show.deleted` | that was taken back: booked |
 //!
+//! What is told of a no-show may name its invitee and nothing else: then the person is the one whose
+//! object that is.
+//!
 //! A booking is found by its invitee's `uri`. Its calls come in any order, and again: each says when
 //! it happened, and an invitee who cancelled never comes back, since a new booking is a new invitee.
 //! Everything else is ignored, and says so.
@@ -57,7 +60,7 @@ pub(super) fn understand(body: &Value, came: Instant) -> Result<Understood, Vec<
     if key.is_none() {
         missing.push(Misfit::missing("/payload/uri", "the invitee's URI"));
     }
-    if text_at(invitee, "/email").is_none() {
+    if text_at(invitee, "/email").is_none() && named.is_none() {
         missing.push(Misfit::missing("/payload/email", "the invitee's e-mail address"));
     }
     let starts_at = text_at(invitee, "/scheduled_event/start_time");
@@ -102,7 +105,11 @@ pub(super) fn understand(body: &Value, came: Instant) -> Result<Understood, Vec<
 fn told(event: &str, status: &str, body: &Value, at: Instant) -> Telling {
     let (own, rank) = match event {
         "invitee.created" => (instant_at(body, "/payload/created_at"), 0),
-        "invitee_no_show.created" => (instant_at(body, "/payload/no_show/created_at"), 1),
+        "invitee_no_show.created" => {
+            let named =
+                || body.pointer("/payload/invitee").and(instant_at(body, "/payload/created_at"));
+            (instant_at(body, "/payload/no_show/created_at").or_else(named), 1)
+        }
         "invitee.canceled" => (instant_at(body, "/payload/cancellation/created_at"), 3),
         _ => (None, 2),
     };
@@ -137,9 +144,10 @@ fn place(invitee: &Value) -> Option<&str> {
 
 fn answers(invitee: &Value) -> Vec<Answered> {
     let asked = invitee.get("questions_and_answers").and_then(Value::as_array);
-    let answered = asked.into_iter().flatten().filter_map(|one| {
+    let answered = asked.into_iter().flatten().enumerate().filter_map(|(nth, one)| {
         let question = text_at(one, "/question")?.to_owned();
-        Some(Answered { question, answer: text_at(one, "/answer")?.to_owned() })
+        let place = format!("/payload/questions_and_answers/{nth}/answer");
+        Some(Answered { question, answer: text_at(one, "/answer")?.to_owned(), place })
     });
     answered.collect()
 }
@@ -206,7 +214,8 @@ mod tests {
                 "reschedule_url": "https://calendly.example/reschedulings/I1",
             })
         );
-        let answered = Answered { question: "Budget".to_owned(), answer: "500".to_owned() };
+        let place = "/payload/questions_and_answers/0/answer".to_owned();
+        let answered = Answered { question: "Budget".to_owned(), answer: "500".to_owned(), place };
         assert_eq!(booked.answers, [answered]);
         assert!(booked.tagged);
     }
@@ -240,6 +249,13 @@ mod tests {
         }
         let named = one("invitee_no_show.created", |payload| payload["invitee"] = json!("…/I7"));
         assert_eq!(named.object.unwrap().key, "…/I7");
+        // What was missed may be all that is said.
+        let body = json!({ "event": "invitee_no_show.created", "payload": {
+            "uri": "…/invitee_no_shows/N", "invitee": "…/I7", "created_at": "2026-12-01T14:00:00Z" } });
+        let bare = understand(&body).unwrap().what.unwrap().remove(0);
+        assert_eq!((bare.object.unwrap().key.as_str(), bare.contact.len()), ("…/I7", 0));
+        let missed = "2026-12-01T14:00:00Z".parse().unwrap();
+        assert_eq!(bare.told.unwrap().status, ToldAt::new(missed, 1));
     }
 
     /// 0054: a booking's calls have one order, whatever the order in which they come.

@@ -1,6 +1,6 @@
 //! Forms, shops and whatever else posts names and values: JSON of any depth, or a form.
 //!
-//! With a map, the map alone says what is taken. Without one every value is met by its name, however
+//! With a map, the map alone says what is taken; fixed values stand in for what it finds nowhere. Without one every value is met by its name, however
 //! deep it stands: `Email`, `form_fields[email]`, `E-Mail-Adresse`. Of two values with one name the
 //! outer one counts; two at the same depth that differ are left out, and told.
 
@@ -25,7 +25,7 @@ const MOST_NAMED: usize = 20;
 ///
 /// What the map needs and the body does not have.
 pub(super) fn understand(
-    map: &BTreeMap<String, String>,
+    (map, set): (&BTreeMap<String, String>, &BTreeMap<String, Value>),
     object: Option<&str>,
     body: &Body,
 ) -> Result<Understood, Vec<Misfit>> {
@@ -37,6 +37,7 @@ pub(super) fn understand(
     } else {
         left_out.clone_from(&body.twice);
         mapping::apply(map, &body.value, &mut incoming);
+        mapping::set(set, &mut incoming);
         let mut missing = Vec::new();
         let lacks = |target: &str| {
             let from =
@@ -189,8 +190,16 @@ mod tests {
         pairs.iter().map(|(from, to)| ((*from).to_owned(), (*to).to_owned())).collect()
     }
 
+    fn none() -> BTreeMap<String, Value> {
+        BTreeMap::new()
+    }
+
     fn taken(pairs: &[(&str, &str)], object: Option<&str>, body: &Value) -> Incoming {
-        understand(&map(pairs), object, &body.clone().into()).unwrap().what.unwrap().remove(0)
+        understand((&map(pairs), &none()), object, &body.clone().into())
+            .unwrap()
+            .what
+            .unwrap()
+            .remove(0)
     }
 
     #[test]
@@ -238,7 +247,7 @@ mod tests {
     fn the_outer_value_counts_and_two_that_differ_are_told() {
         let body = json!({ "email": "ann@example.com", "owner": { "email": "other@example.com" },
             "a": { "city": "Kiel" }, "b": { "city": "Ulm" } });
-        let understood = understand(&map(&[]), None, &body.into()).unwrap();
+        let understood = understand((&map(&[]), &none()), None, &body.into()).unwrap();
         let contact = understood.what.unwrap().remove(0).contact;
         assert_eq!(Value::Object(contact), json!({ "email": "ann@example.com" }));
         assert_eq!(understood.left_out[0].path, "city");
@@ -253,13 +262,13 @@ mod tests {
             r#"{"raw": "{\"email\": \"one@x.example\", \"email\": \"two@x.example\"}"}"#,
         ] {
             let body = Body::from(serde_json::from_str::<Tree>(text).unwrap());
-            let understood = understand(&map(&[]), None, &body).unwrap();
+            let understood = understand((&map(&[]), &none()), None, &body).unwrap();
             assert_eq!(understood.what.unwrap()[0].contact.get("email"), None, "{text}");
             let told = &understood.left_out[0];
             assert_eq!((told.path.as_str(), told.code.as_str()), ("email", "twice"), "{text}");
             // A map takes neither of them.
             let taken = map(&[("/email", "email"), ("/a/email", "email"), ("/raw/email", "email")]);
-            let failed = understand(&taken, None, &body).unwrap_err();
+            let failed = understand((&taken, &none()), None, &body).unwrap_err();
             assert_eq!((failed[0].path.as_str(), failed[0].code.as_str()), ("email", "required"));
         }
     }
@@ -267,7 +276,7 @@ mod tests {
     #[test]
     fn a_map_that_leads_nowhere_says_what_there_is() {
         let wrong = understand(
-            &map(&[("/mail", "email")]),
+            (&map(&[("/mail", "email")]), &none()),
             Some("order"),
             &json!({ "email": "a@b.example" }).into(),
         );

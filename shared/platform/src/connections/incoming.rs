@@ -28,6 +28,13 @@ pub(crate) struct Incoming {
     pub(crate) booking: Option<Booking>,
 }
 
+impl Incoming {
+    /// Whether it says nothing of the contact, but names an object: it is about whoever's that is.
+    pub(crate) fn is_of_its_owner(&self) -> bool {
+        self.told.is_some() && self.object.is_some() && !self.contact.contains_key("email")
+    }
+}
+
 /// A booking that is no object: the contact has its date.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Booking {
@@ -46,6 +53,8 @@ pub(crate) struct Answered {
     pub(crate) question: String,
     /// The answer, as text.
     pub(crate) answer: String,
+    /// Where it stands: a JSON pointer into the body.
+    pub(crate) place: String,
 }
 
 /// An object as a tool tells of it.

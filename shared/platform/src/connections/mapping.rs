@@ -96,6 +96,21 @@ pub(crate) fn apply(map: &BTreeMap<String, String>, body: &Value, incoming: &mut
     }
 }
 
+/// Adds fixed values to a contact and an object, where nothing else was taken.
+pub(crate) fn set(fixed: &BTreeMap<String, Value>, incoming: &mut Incoming) {
+    for (written, value) in fixed {
+        let (into, name) = match (target(written), &mut incoming.object) {
+            (Target::Contact(name), _) => (&mut incoming.contact, name),
+            (Target::Object(name), Some(object)) => (&mut object.fields, name),
+            // Without a key there is no object.
+            (Target::Object(_), None) => continue,
+        };
+        if !into.contains_key(name) {
+            into.insert(name.to_owned(), value.clone());
+        }
+    }
+}
+
 /// A field of a booking, or its key.
 fn of_object(object: &IncomingObject, name: &str) -> Option<Value> {
     let holds =
@@ -213,6 +228,28 @@ mod tests {
         assert_eq!(incoming.contact["email"], "ann@example.com");
         let object = incoming.object.unwrap();
         assert_eq!((object.key.as_str(), &object.fields["place"]), ("7", &json!("Kiel")));
+    }
+
+    #[test]
+    fn a_fixed_value_stands_in_for_what_came_empty_or_not_at_all() {
+        let map: BTreeMap<String, String> =
+            [("nr", "object.key"), ("state", "object.status"), ("city", "city")]
+                .map(|(source, target)| (source.to_owned(), target.to_owned()))
+                .into();
+        let fixed: BTreeMap<String, Value> = [
+            ("object.status", json!("booked")),
+            ("fields.city", json!("Kiel")),
+            ("vip", json!(true)),
+        ]
+        .map(|(target, value)| (target.to_owned(), value))
+        .into();
+        for (state, is) in [(" ", "booked"), ("cancelled", "cancelled")] {
+            let mut incoming = Incoming::default();
+            apply(&map, &json!({ "nr": 7, "state": state, "city": "Ulm" }), &mut incoming);
+            set(&fixed, &mut incoming);
+            assert_eq!(Value::Object(incoming.contact), json!({ "city": "Ulm", "vip": true }));
+            assert_eq!(incoming.object.unwrap().fields["status"], is);
+        }
     }
 
     #[test]

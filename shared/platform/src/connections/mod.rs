@@ -32,7 +32,7 @@ mod understanding;
 
 pub(crate) use incoming::{Answered, Booking, Incoming, IncomingObject, Misfit};
 pub(crate) use known::{Known, Rated};
-pub(crate) use mapping::{OBJECT, Target, is_pointer, is_well_formed, target};
+pub(crate) use mapping::{OBJECT, Target, is_pointer, is_well_formed, says, target};
 pub(crate) use received::{Kept, NewCall, Place};
 pub(crate) use signature::{SIGNED_BY, verify};
 pub use store::Connections;

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 use dacapo_engine::ids::{ConnectionId, ContactId, Tag};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::Instant;
 use crate::connections::incoming::Misfit;
@@ -86,6 +87,9 @@ pub(crate) struct Connection {
     /// From places in a body to members of a contact or an object.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) map: BTreeMap<String, String>,
+    /// What members of a contact or an object get that the map takes from no place of a body.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) set: BTreeMap<String, Value>,
     /// Tags that are assigned to everybody who books or posts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tags: Vec<Tag>,
@@ -272,6 +276,7 @@ mod tests {
                 until: Instant::UNIX_EPOCH,
             }),
             map: BTreeMap::new(),
+            set: BTreeMap::new(),
             tags: Vec::new(),
             object: None,
             token: "new".to_owned(),

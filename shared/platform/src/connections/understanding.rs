@@ -20,7 +20,7 @@ pub(crate) fn understand(
     let of_tool = match connection.kind {
         Kind::Calendly => calendly::understand(&body.value, at),
         Kind::Calcom => calcom::understand(&body.value, at),
-        Kind::Form => return form::understand(&connection.map, object, body),
+        Kind::Form => return form::understand((&connection.map, &connection.set), object, body),
     };
     let mut understood = of_tool.map_err(|mut missing| {
         missing.extend(body.twice.iter().cloned());

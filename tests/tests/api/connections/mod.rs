@@ -4,6 +4,7 @@ mod attacked;
 mod calcom;
 mod calendly;
 mod doors;
+mod fixed;
 mod form;
 mod kept;
 mod killed;

@@ -93,7 +93,13 @@ async fn r70_a_booking_is_an_object_that_is_enrolled_and_confirmed() {
     assert_eq!((&enrolled[0]["status"], enrolled.len()), (&json!("active"), 1));
     assert_eq!(mails(&api, ANN).await, ["I1: See you"]);
     let call = newest(&api, "tool").await;
-    assert_eq!((&call["outcome"], &call["errors"]), (&json!("done"), &json!([])), "{call}");
+    let left_out = &call["errors"][0];
+    assert_eq!(
+        (&call["outcome"], &left_out["code"]),
+        (&json!("done"), &json!("unknown_field")),
+        "{call}"
+    );
+    assert!(left_out["message"].as_str().unwrap().contains("PUT /v1/object-types/appointment"));
     let object = json!({ "type": "appointment", "key": key });
     assert_eq!(
         call["made"],
@@ -291,7 +297,9 @@ async fn a_call_is_replayed_into_an_object_after_its_map_was_mended() {
     // Nobody takes over the booking of another by its number.
     let other = json!({ "mail": "bob@example.com", "nr": 7, "state": "booked" });
     posted(&api, &path, &other).await.is(202);
-    assert_eq!(newest(&api, "form").await["errors"][0]["code"], "of_another");
+    let taken = newest(&api, "form").await["errors"][0].clone();
+    assert_eq!(taken["code"], "of_another");
+    assert!(!taken["message"].as_str().unwrap().contains("leave `contact` out"), "{taken}");
     api.get(BOB).await.problem(404);
 }
 
@@ -353,4 +361,31 @@ async fn r70_a_connection_of_a_booking_tool_makes_the_type_and_keeps_its_fields(
         assert_eq!(faults, [(path.to_owned(), code.to_owned())], "{written}");
     }
     assert_eq!(api.get("/v1/object-types").await.is(200)["items"].as_array().unwrap().len(), 1);
+}
+
+/// A no-show may name its invitee alone: the contact is the one whose appointment it is.
+#[tokio::test]
+async fn r70_a_no_show_that_names_no_address_is_about_whose_appointment_it_is() {
+    let (api, path) = account("calendly").await;
+    let missed = |invitee: &str| {
+        json!({ "event": "invitee_no_show.created", "created_at": "2026-11-01T12:00:00.000000Z", "payload": {
+            "uri": "https://api.calendly.example/invitee_no_shows/N", "created_at": "2026-12-01T13:20:00Z",
+            "invitee": format!("https://api.calendly.example/scheduled_events/E/invitees/{invitee}") } })
+    };
+    told(&api, &path, &body("invitee.created", "I1", |_| {})).await;
+    until(&api, "2026-12-01T13:20:00Z").await;
+    told(&api, &path, &missed("I1")).await;
+    assert_eq!(only(&api, ANN).await["fields"]["status"], "no_show");
+    let call = newest(&api, "tool").await;
+    assert_eq!((&call["outcome"], &call["made"][0]["created"]), (&json!("done"), &json!(false)));
+    assert_eq!(call["made"][0]["contact_id"], api.ann().await["id"]);
+    // Whose it is that nobody knows is not guessed.
+    let now = api.embedded.platform.store.now().timestamp();
+    calendly(&api, &path, now, &missed("I9")).await.is(202);
+    let lost = calls(&api, "tool").await;
+    let lost = lost.iter().find(|call| call["outcome"] == "failed").expect("a failed call");
+    assert_eq!(
+        (&lost["errors"][0]["path"], &lost["errors"][0]["code"]),
+        (&json!("email"), &json!("required"))
+    );
 }

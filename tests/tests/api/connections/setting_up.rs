@@ -16,7 +16,7 @@ async fn a_connection_is_made_and_shown_without_its_secret() {
     assert!(token.len() == 40 && token.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{token}");
     let expected = json!({
         "id": "calendly", "kind": "calendly", "has_secret": true, "previous_secret_until": null,
-        "object": false,
+        "object": false, "set": {},
         "tags": ["Appointment made"],
         "map": { "object.starts_at": "appointment_at", "object.status": "appointment_status" },
         "url": format!("https://dacapo.example/v1/in/{token}"), "previous_url_until": null,
@@ -101,6 +101,7 @@ async fn everything_that_is_wrong_with_a_connection_is_said_at_once() {
         (json!({ "kind": "form", "object": "order", "map": { "a": "email" } }), "map"),
         (json!({ "kind": "calendly" }), "secret"),
         (json!({ "kind": "calcom", "secret": "short" }), "secret"),
+        (json!({ "kind": "calcom", "secret": "" }), "secret"),
         (json!({ "kind": "typeform" }), "kind"),
         (json!({ "kind": "form", "name": "x" }), "name"),
     ] {
@@ -110,13 +111,38 @@ async fn everything_that_is_wrong_with_a_connection_is_said_at_once() {
         let answer = api.put(&format!("/v1/connections/{id}"), &json!({ "kind": "form" })).await;
         assert_eq!(answer.faults(422), [("id".to_owned(), "id".to_owned())], "{id}");
     }
-    for path in ["/v1/connections/none", "/v1/connections/none/calls/x"] {
+    let empty = api.put(FORM, &json!({ "kind": "calcom", "secret": "" })).await;
+    assert!(empty.text.contains("the secret is empty"), "{}", empty.text);
+    for path in
+        ["/v1/connections/none", "/v1/connections/none/calls/x", "/v1/connections/none/calls"]
+    {
         api.get(path).await.problem(404);
     }
     api.delete("/v1/connections/none").await.problem(404);
     api.post("/v1/connections/none/rotate", &json!({})).await.problem(404);
     api.post("/v1/connections/none/calls/x/replay", &json!({})).await.problem(404);
     assert_eq!(api.get("/v1/connections").await.is(200)["items"], json!([]));
+}
+
+/// What came through a deleted connection is listed as long as it is kept; of one that never was,
+/// an empty list would hide the slip of the pen.
+#[tokio::test]
+async fn the_calls_of_a_connection_that_never_was_are_not_an_empty_list() {
+    let api = Called::new().await;
+    let path = connected(&api, "form", &json!({ "kind": "form" })).await;
+    for (named, remedy) in [
+        ("from", "did you mean `form`?"),
+        ("calendly", "choose one of `form`"),
+        ("a%20b", "`form`"),
+    ] {
+        let answer = api.get(&format!("/v1/connections/{named}/calls")).await;
+        answer.problem(404);
+        assert!(answer.text.contains(remedy), "{}", answer.text);
+    }
+    assert_eq!(calls(&api, "form").await.len(), 0);
+    posted(&api, &path, &json!({ "email": "ann@example.com" })).await.is(200);
+    api.delete(FORM).await.is(204);
+    assert_eq!(calls(&api, "form").await.len(), 1);
 }
 
 #[tokio::test]

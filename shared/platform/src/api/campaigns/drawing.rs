@@ -151,7 +151,8 @@ impl Drawing {
     async fn way(&self, id: &CampaignId, name: &str, object: Option<&str>) -> Result<Way, Problem> {
         let contact = contact_named(&self.contacts, name).await?;
         let loaded = self.catalog.current().await?;
-        let subject = subject_of(&loaded.catalog, &self.objects, &contact.id, object, id).await?;
+        let subject =
+            subject_of(&loaded.catalog, &self.objects, &contact.id, (object, false), id).await?;
         let mut lines = self.recorded(id, &contact.id, &subject).await?;
         let state = self.decisions.state(&subject, id).await?;
         let who = object.map_or_else(|| name.to_owned(), |object| format!("{object} of {name}"));

@@ -367,6 +367,15 @@ impl Working<'_> {
         }
         if call.outcome == Outcome::Failed {
             Metric::CallsFailed.tell(1);
+            let Self { connection, at, .. } = self;
+            let first = call.misfits.first();
+            tracing::warn!(
+                connection = connection.id.as_str(),
+                call = at.id,
+                path = first.map(|first| first.path.as_str()),
+                code = first.map(|first| first.code.as_str()),
+                "a call that came through a connection could not be used"
+            );
         }
         Ok((call.outcome, problem))
     }

@@ -6,28 +6,24 @@
 //! told with the call.
 
 use dacapo_engine::address::folded;
-use dacapo_engine::campaign::format::ObjectDefinition;
-use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::contact::{Author, Contact, Patch};
-use dacapo_engine::ids::{FieldKey, ObjectType};
-use dacapo_engine::text::letters;
+use dacapo_engine::ids::ObjectType;
 use serde_json::{Map, Value};
 
 use crate::Instant;
 use crate::api::call::problem::{Fault, Problem};
-use crate::api::contacts::names::{Meaning, meaning};
+use crate::api::connections::naming::{fields_of, members, unanswered};
 use crate::api::contacts::object_names::object_key;
 use crate::api::contacts::reading::{How, Invalid, Read, Reader, UnknownFields};
 use crate::api::contacts::resubscribing::Resubscribing;
 use crate::api::contacts::skipping;
 use crate::api::contacts::sorting::{Manner, Sorted};
-use crate::api::objects::reading::{ObjectReader, zone_of};
+use crate::api::objects::reading::{ObjectReader, ReadObject, zone_of};
 use crate::catalog::Loaded;
 use crate::connections::{
-    Answered, Booking, Connection, Incoming, IncomingObject, KnownBooking, Made, MadeObject,
-    Misfit, Place,
+    Booking, Connection, Incoming, IncomingObject, KnownBooking, Made, MadeObject, Misfit, OBJECT,
+    Place,
 };
-use crate::contact_json::consent_of;
 use crate::contacts::{WriteError, Written};
 use crate::error::{Error, Retryability};
 use crate::objects::{ObjectError, ObjectWrite, ObjectWritten, PersonWrite, ToldBy};
@@ -35,8 +31,14 @@ use crate::platform::Platform;
 use crate::store::TRIES;
 use crate::table::Write;
 
-/// What nobody sends by calling a field like it: only a map takes it.
-const ONLY_BY_MAP: [&str; 5] = ["suppressed", "resubscribe", "clear", "remove_tags", "fields"];
+/// How a booking stands whose date is of no use any more.
+const OVER: [&str; 2] = ["cancelled", "no_show"];
+
+/// The field of an object with its date, whether or not a campaign follows it yet.
+const BEGIN: &str = "starts_at";
+
+/// How many of the values that a call's contact or object lost are logged.
+const MOST_LOGGED: usize = 5;
 
 /// Writes what a call is about.
 pub(super) struct Performer<'a> {
@@ -95,8 +97,18 @@ impl From<ObjectError> for NotPerformed {
                 let message = format!("it was moved, and goes on as `{by}`: this is about before");
                 return Self::Outdated(Misfit::new("object.key", "replaced", message));
             }
-            ObjectError::NoContact => ("email", "required"),
-            ObjectError::OfAnother { .. } => ("email", "of_another"),
+            ObjectError::NoContact => {
+                let message = "it says no e-mail address, and there is no object of this key whose contact it could be; \
+                               when there is, replay this call";
+                return Self::Unusable(vec![Misfit::new("email", "required", message)]);
+            }
+            ObjectError::OfAnother { owner } => {
+                let message = format!(
+                    "the object belongs to the contact {owner}, and an object never changes its contact; map another \
+                     value to `object.key`, or have that contact's address sent"
+                );
+                return Self::Unusable(vec![Misfit::new("email", "of_another", message)]);
+            }
             ObjectError::BothThere { .. } => ("object.replaces", "both_there"),
             ObjectError::TooMany => ("object", "too_many"),
         };
@@ -108,7 +120,8 @@ fn misfits(faults: Vec<Fault>) -> Vec<Misfit> {
     faults.into_iter().map(|fault| Misfit::new(&fault.path, &fault.code, fault.message)).collect()
 }
 
-/// What a call says about a contact, read.
+/// What a call says about a contact, read. Without an address it is whoever has the object.
+#[derive(Default)]
 struct Person {
     read: Read,
     /// What is written if something later is known of the booking.
@@ -139,6 +152,7 @@ impl Performer<'_> {
         if let Some(made) = self.made_before(incoming, &person).await? {
             return Ok((made, told));
         }
+        self.warn(&person.read.skipped);
         let made = match &incoming.object {
             Some(object) => {
                 self.write_both((object, incoming), &person, &loaded, &mut told).await?
@@ -148,6 +162,7 @@ impl Performer<'_> {
                 None => self.write_contact(&person, &mut told).await?,
             },
         };
+        told.extend(unanswered(incoming, &self.connection.map, &loaded));
         Ok((made, told))
     }
 
@@ -174,7 +189,7 @@ impl Performer<'_> {
     }
 
     fn author(&self) -> Author {
-        Author::ApiKey(format!("connection {}", self.connection.id))
+        Author::Connection(self.connection.id.clone())
     }
 
     /// Reads what a call says about the contact, and tells what was left out.
@@ -184,6 +199,9 @@ impl Performer<'_> {
         loaded: &Loaded,
     ) -> Result<(Person, Vec<Misfit>), NotPerformed> {
         let contacts = &self.platform.contacts;
+        if incoming.is_of_its_owner() {
+            return Ok((Person::default(), Vec::new()));
+        }
         let (mut sent, told) = members(incoming, &incoming.contact, loaded);
         let resubscribing = Resubscribing::taken(&mut sent)?;
         let address = Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook).address();
@@ -212,6 +230,46 @@ impl Performer<'_> {
             read.patch.add.extend(more);
         }
         Ok((Person { read, late, resubscribing, before }, told))
+    }
+
+    /// Whether nothing is lost that reminders hang on: with a date that cannot be read, what is ahead
+    /// would be there, and nobody would ever hear of it.
+    fn holds_its_date(
+        &self,
+        read: &ReadObject,
+        (kind, fields): (&ObjectType, &Map<String, Value>),
+        loaded: &Loaded,
+    ) -> Result<(), NotPerformed> {
+        let is_over = |status: &Value| OVER.iter().any(|over| status == over);
+        if fields.get("status").is_some_and(is_over) {
+            return Ok(());
+        }
+        let is_date = |fault: &&Fault| {
+            let key = fault.path.strip_prefix(OBJECT).unwrap_or(&fault.path);
+            key == BEGIN || loaded.catalog.followed_of(kind, key).is_some()
+        };
+        let lost = read.skipped.iter().filter(is_date).cloned().map(|mut fault| {
+            fault.message.push_str(
+                "; nothing was written, since reminders hang on this date: set `date_order`, or have the date sent so, and \
+                 replay this call",
+            );
+            fault
+        });
+        let lost: Vec<Fault> = lost.collect();
+        if lost.is_empty() { Ok(()) } else { Err(NotPerformed::Unusable(misfits(lost))) }
+    }
+
+    /// Logs what was left out: where, and never what came.
+    fn warn(&self, left_out: &[Fault]) {
+        for fault in left_out.iter().take(MOST_LOGGED) {
+            tracing::warn!(
+                connection = self.connection.id.as_str(),
+                call = self.place.id,
+                path = fault.path,
+                code = fault.code,
+                "a value that came through a connection could not be read and was left out"
+            );
+        }
     }
 
     async fn write_contact(
@@ -329,8 +387,11 @@ impl Performer<'_> {
             writes.extend(skipping::line(store, &written.object, &by, &skipped)?);
             Ok(writes)
         };
-        let email = person.read.email.as_deref().unwrap_or_default();
-        let named = PersonWrite::ByAddress(email, &person.read.patch);
+        self.holds_its_date(&read, (kind, &fields), loaded)?;
+        let named = match person.read.email.as_deref() {
+            Some(email) => PersonWrite::ByAddress(email, &person.read.patch),
+            None => PersonWrite::Unsaid,
+        };
         let write = ObjectWrite { kind, key, replaces, person: named, patch: &read.patch };
         let tell = async |write: ObjectWrite<'_>| match incoming.told {
             Some(telling) => {
@@ -358,6 +419,7 @@ impl Performer<'_> {
         if written.object.change.is_none() {
             traces.nothing_changed(&written.object.contact, &read.patch, &by).await;
         }
+        self.warn(&read.skipped);
         told.extend(misfits(read.doubtful));
         told.extend(misfits(read.skipped));
         let ObjectWritten { object, person, late } = written;
@@ -391,78 +453,4 @@ fn late_made(made: Made, told: &mut Vec<Misfit>) -> Result<Made, NotPerformed> {
     }
     told.push(misfit);
     Ok(made)
-}
-
-/// What is sent about the object: what the tool says, then answers to questions that are called
-/// like a field, or have its label; and what the type has no field for.
-fn fields_of(
-    object: &IncomingObject,
-    answers: &[Answered],
-    (kind, definition): (&ObjectType, &ObjectDefinition),
-) -> (Map<String, Value>, Vec<Misfit>) {
-    let called = |name: &str| -> Option<&FieldKey> {
-        let wanted = letters(name);
-        let is_label =
-            |label: &Option<String>| label.as_ref().is_some_and(|label| letters(label) == wanted);
-        let exact = definition.fields.get_key_value(name).map(|(key, _)| key);
-        let mut others = definition.fields.iter().filter(|_| !wanted.is_empty());
-        exact.or_else(|| {
-            let other = others
-                .find(|(key, field)| letters(key.as_str()) == wanted || is_label(&field.label));
-            other.map(|(key, _)| key)
-        })
-    };
-    let (mut fields, mut unknown) = (Map::new(), Vec::new());
-    for (name, value) in &object.fields {
-        if let Some(key) = called(name) {
-            fields.insert(key.to_string(), value.clone());
-        } else {
-            let remedy = remedy(name, definition.fields.keys().map(FieldKey::as_str));
-            let message = format!(
-                "a {kind} has no field `{name}`; {remedy}; PUT /v1/object-types/{kind} adds a field"
-            );
-            unknown.push(Misfit::new(&format!("object.{name}"), "unknown_field", message));
-        }
-    }
-    for answered in answers {
-        if let Some(key) = called(&answered.question)
-            && !fields.contains_key(key.as_str())
-        {
-            fields.insert(key.to_string(), Value::from(answered.answer.as_str()));
-        }
-    }
-    (fields, unknown)
-}
-
-/// What is sent about the contact, and what was left out of it.
-fn members(
-    incoming: &Incoming,
-    contact: &Map<String, Value>,
-    loaded: &Loaded,
-) -> (Map<String, Value>, Vec<Misfit>) {
-    let fields = &loaded.catalog.fields;
-    let (mut sent, mut told) = (contact.clone(), Vec::new());
-    if incoming.by_name {
-        sent.retain(|name, value| match meaning(name, fields).0 {
-            Meaning::Member("consent") if value.as_str().and_then(consent_of).is_none() => {
-                let message = "it is no consent; write subscribed, unsubscribed or none, or map another field to it";
-                told.push(Misfit::new(name, "consent", message));
-                false
-            }
-            Meaning::Member(member) => !ONLY_BY_MAP.contains(&member),
-            Meaning::Field(_) => true,
-            Meaning::ReadOnly | Meaning::Unknown => false,
-        });
-    }
-    for answered in &incoming.answers {
-        let name = match meaning(&answered.question, fields).0 {
-            Meaning::Field(key) => key.as_str(),
-            Meaning::Member("phone") => "phone",
-            Meaning::Member(_) | Meaning::ReadOnly | Meaning::Unknown => continue,
-        };
-        if !sent.contains_key(name) {
-            sent.insert(name.to_owned(), Value::from(answered.answer.as_str()));
-        }
-    }
-    (sent, told)
 }

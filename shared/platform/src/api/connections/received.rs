@@ -12,7 +12,7 @@ use crate::api::call::lists::{Filling, Listed, Page, Paging, foreign_cursor};
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::connections::body::parts_of;
-use crate::api::connections::calls::named;
+use crate::api::connections::calls::{named, no_such};
 use crate::api::connections::incoming::Working;
 use crate::api::connections::shapes::{CallShape, OpenCallShape};
 use crate::connections::{Connections, Place};
@@ -39,12 +39,16 @@ async fn list(
     Path(id): Path<String>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<CallShape>, Problem> {
-    let (limit, id) = (paging.limit()?, named(&id)?);
+    let (limit, id) = (paging.limit()?, named(&connections, &id).await?);
     let page = match connections.calls(&id, limit, paging.cursor()).await {
         Ok(page) => page,
         Err(Error::Table(TableError::Invalid(_))) => return Err(foreign_cursor()),
         Err(error) => return Err(error.into()),
     };
+    // What came through one that was deleted is still there for a while.
+    if page.items.is_empty() && page.cursor.is_none() && connections.get(&id).await?.is_none() {
+        return Err(no_such(&connections, id.as_str()).await);
+    }
     // What is told of a call is bounded: an answer holds a page of them.
     let mut listed = Filling::of(limit);
     for (id, call) in &page.items {
@@ -62,7 +66,7 @@ async fn get(
     State(connections): State<Arc<Connections>>,
     Path((id, call)): Path<(String, String)>,
 ) -> Result<axum::Json<OpenCallShape>, Problem> {
-    let id = named(&id)?;
+    let id = named(&connections, &id).await?;
     let at = Place { connection: &id, id: &call };
     let found = connections.call(at).await?.ok_or_else(|| no_such_call(&call))?;
     let body = if found.what.whole { connections.body(at).await? } else { None };
@@ -84,7 +88,8 @@ async fn replay(
     // then.
     once.shows_anew();
     let platform = api.platform.at_work();
-    let (connections, id) = (&platform.connections, named(&id)?);
+    let connections = &platform.connections;
+    let id = named(connections, &id).await?;
     let at = Place { connection: &id, id: &call };
     if once.is_repeated() {
         let found = connections.call(at).await?.ok_or_else(|| no_such_call(&call))?;

@@ -1,13 +1,17 @@
 //! Connections and received calls, as the API shows them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+use axum::http::Uri;
 use dacapo_engine::ids::ConnectionId;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::Instant;
 use crate::api::call::problem::Fault;
+use crate::api::contacts::changes::Warnings;
 use crate::connections::{Bytes, Connection, Kind, Made, Outcome, ReceivedCall};
 use crate::contact_json::instant_text;
 
@@ -66,6 +70,8 @@ pub(super) struct ConnectionShape {
     previous_secret_until: Option<String>,
     /// From places in a body to members of a contact or an object.
     map: BTreeMap<String, String>,
+    /// Members of a contact or an object, and the values that they get where what came has none.
+    set: BTreeMap<String, Value>,
     /// Tags that are assigned to everybody who books or posts.
     tags: Vec<String>,
     /// The type of the objects that it makes, or `false`.
@@ -78,13 +84,16 @@ pub(super) struct ConnectionShape {
     previous_url_until: Option<String>,
     #[schema(format = DateTime)]
     created_at: String,
+    #[serde(flatten)]
+    told: Warnings,
 }
 
 impl ConnectionShape {
     /// With the URL below `public_url`, if that may be shown.
     pub(super) fn of(connection: &Connection, public_url: Option<&str>, now: Instant) -> Self {
-        let Connection { id, kind, secret, map, tags, object, token, before, created_at, .. } =
-            connection;
+        let Connection {
+            id, kind, secret, map, set, tags, object, token, before, created_at, ..
+        } = connection;
         let secret_before = connection.secret_before.as_ref();
         let secret_before = secret_before.filter(|before| now < before.until);
         let before = before.as_ref().filter(|before| now < before.until);
@@ -94,13 +103,29 @@ impl ConnectionShape {
             has_secret: secret.is_some(),
             previous_secret_until: secret_before.map(|before| instant_text(before.until)),
             map: map.clone(),
+            set: set.clone(),
             tags: tags.iter().map(ToString::to_string).collect(),
             object: object.clone().map_or(ObjectWord::No(false), ObjectWord::Type),
             url: public_url.map(|public_url| format!("{public_url}/v1/in/{token}")),
             previous_url_until: before.map(|before| instant_text(before.until)),
             created_at: instant_text(*created_at),
+            told: Warnings { warnings: public_url.and_then(out_of_reach).into_iter().collect() },
         }
     }
+}
+
+/// The warning that no tool reaches URLs below this one, if it leads to the machine itself.
+fn out_of_reach(public_url: &str) -> Option<Fault> {
+    let host = public_url.parse::<Uri>().ok()?.host()?.trim_matches(['[', ']']).to_owned();
+    let is_own = host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|at| at.is_loopback() || at.is_unspecified());
+    is_own.then(|| {
+        let message = format!(
+            "{host} is this machine itself, so a tool elsewhere cannot post to this URL; start `dacapo serve` with \
+             --public-url and the address at which the tool reaches it, such as https://dacapo.example.com"
+        );
+        Fault::new("url", "out_of_reach", message)
+    })
 }
 
 /// What came of a received call.
@@ -239,4 +264,24 @@ impl CallShape {
 /// The id of a connection.
 pub(super) fn connection_id(text: &str) -> Option<ConnectionId> {
     ConnectionId::new(text).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_that_leads_to_the_machine_itself_is_warned_about() {
+        for own in
+            ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:80", "http://0.0.0.0:1/x"]
+        {
+            let warned = out_of_reach(own).expect("a warning");
+            assert!(warned.message.contains("--public-url"), "{warned:?}");
+        }
+        for reached in
+            ["https://dacapo.example", "http://192.0.2.7:8080", "https://localhost.example.com"]
+        {
+            assert_eq!(out_of_reach(reached), None, "{reached}");
+        }
+    }
 }

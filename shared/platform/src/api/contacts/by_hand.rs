@@ -128,7 +128,7 @@ impl ByHand {
         let Platform { catalog, objects, .. } = &self.platform;
         let loaded = catalog.current().await?;
         let object = self.object.as_deref();
-        subject_of(&loaded.catalog, objects, &self.contact, object, campaign).await
+        subject_of(&loaded.catalog, objects, &self.contact, (object, false), campaign).await
     }
 
     fn campaign(&self) -> Result<CampaignId, Problem> {

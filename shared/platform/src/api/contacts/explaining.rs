@@ -45,7 +45,7 @@ struct AboutWhat {
     /// The campaign.
     campaign: String,
     /// In a campaign about objects, the one that is meant: its type and key, such as
-    /// `appointment/evt-7`.
+    /// `appointment/evt-7`. Left out, it is the only one that the contact has.
     object: Option<String>,
 }
 
@@ -66,7 +66,7 @@ async fn explain(
     let person = contact_named(&contacts, &id).await?;
     let loaded = catalog.current().await?;
     let campaign = campaign_named(&loaded, &about.campaign)?;
-    let object = about.object.as_deref();
+    let object = (about.object.as_deref(), true);
     let subject = subject_of(&loaded.catalog, &objects, &person.id, object, &campaign).await?;
     let names = ObjectNames::of(&loaded.catalog, &objects, &person.id).await?;
     let contact = match subject.is_object() {
@@ -74,7 +74,10 @@ async fn explain(
         false => Some(person.clone()),
     };
     let Some(contact) = contact else {
-        return Err(Problem::not_found(format!("the object `{}` is gone", object.unwrap_or("?"))));
+        return Err(Problem::not_found(format!(
+            "the object `{}` is gone",
+            object.0.unwrap_or("?")
+        )));
     };
     if let Some(error) = loaded.broken.get(&campaign) {
         return Err(error.clone().into());

@@ -5,9 +5,10 @@ use std::fmt;
 
 use dacapo_engine::campaign::format::ObjectDefinition;
 use dacapo_engine::campaign::nearest::remedy;
-use dacapo_engine::contact::ObjectIdentity;
+use dacapo_engine::contact::{Contact, ObjectIdentity};
 use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::api::call::problem::Problem;
@@ -118,12 +119,64 @@ pub(in crate::api) async fn object_wanted(
     }
 }
 
-/// Who is meant by a contact and perhaps one of its objects, in a campaign.
+/// Of the objects of a contact that could be meant, how many a sentence names: the last ones made.
+const MOST_NAMED: usize = 10;
+
+/// The fields that tell objects of one type apart, if it has them.
+const TELLING: [&str; 2] = ["starts_at", "status"];
+
+/// The only object of a type that a contact has.
+///
+/// # Errors
+///
+/// 422 with what there is to choose from, if that is not one.
+async fn only_one(
+    objects: &Objects,
+    contact: &ContactId,
+    per: &ObjectType,
+    campaign: &CampaignId,
+    is_taken: bool,
+) -> Result<ContactId, Problem> {
+    let mut all = objects.all_of_contact(contact).await?;
+    all.retain(|object| object.kind() == Some(per));
+    match all.as_slice() {
+        [only] if is_taken => return Ok(only.id.clone()),
+        [] => {
+            let message =
+                format!("the campaign `{campaign}` is about each {per}, and the contact has none");
+            return Err(Problem::invalid_at("object", "subject", message));
+        }
+        _ => {}
+    }
+    let named = |object: &Contact| {
+        let identity = object.object.as_ref()?;
+        let value = |name: &&str| match object.fields.get(*name)?.to_json() {
+            Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        };
+        let told: Vec<String> = TELLING.iter().filter_map(value).collect();
+        let told = if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) };
+        Some(format!("`{}`{told}", identity.key))
+    };
+    let last: Vec<String> = all.iter().rev().take(MOST_NAMED).filter_map(named).collect();
+    let more = match all.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let message = format!(
+        "the campaign `{campaign}` is about each {per}; say which one: object={per}/KEY; the contact has {}{more}",
+        last.join(", ")
+    );
+    Err(Problem::invalid_at("object", "subject", message))
+}
+
+/// Who is meant by a contact and perhaps one of its objects, in a campaign. Where none is named,
+/// `is_taken` says whether the only one that there is may be meant.
 pub(in crate::api) async fn subject_of(
     catalog: &Catalog,
     objects: &Objects,
     contact: &ContactId,
-    object: Option<&str>,
+    (object, is_taken): (Option<&str>, bool),
     campaign: &CampaignId,
 ) -> Result<ContactId, Problem> {
     let per = catalog.campaigns.get(campaign).and_then(|head| head.per.as_ref());
@@ -134,12 +187,7 @@ pub(in crate::api) async fn subject_of(
                 format!("the campaign `{campaign}` is about contacts; leave `object` out");
             Err(Problem::invalid_at("object", "subject", message))
         }
-        (Some(per), None) => {
-            let message = format!(
-                "the campaign `{campaign}` is about each {per}; say which one: object={per}/KEY"
-            );
-            Err(Problem::invalid_at("object", "subject", message))
-        }
+        (Some(per), None) => only_one(objects, contact, per, campaign, is_taken).await,
         (Some(per), Some(named)) => {
             if named.split_once('/').is_some_and(|(kind, _)| kind != per.as_str()) {
                 let message = format!(

@@ -15,7 +15,7 @@ use crate::contacts::{Written, consent_word};
 const RESUBSCRIBE: &str = "resubscribe";
 
 /// What the sender wants to do about consent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::api) struct Resubscribing {
     /// Whether it is requested explicitly.
     named: bool,

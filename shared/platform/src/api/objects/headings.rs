@@ -114,15 +114,15 @@ impl Headings for ObjectHeadings<'_> {
 
     fn unknown(&self, name: &str) -> String {
         let whose = match in_contact(name) {
-            Some(_) => "contact".to_owned(),
-            None => self.kind.to_string(),
+            Some(_) => "a contact".to_owned(),
+            None => format!("the type {}", self.kind),
         };
         let plain = in_contact(name).unwrap_or(name);
         if in_contact(name).is_none()
             && let Meaning::Field(key) = meaning(name, self.of_contact).0
         {
             return format!(
-                "a {whose} has no field `{name}`; if the contact's is meant, call the column `{CONTACT}.{key}`"
+                "{whose} has no field `{name}`; if the contact's is meant, call the column `{CONTACT}.{key}`"
             );
         }
         let known: Vec<&str> = match in_contact(name) {
@@ -142,7 +142,7 @@ impl Headings for ObjectHeadings<'_> {
             None => (format!("/v1/object-types/{}", self.kind), " with the field"),
         };
         format!(
-            "a {whose} has no field `{plain}`; {remedy}{end} PUT {path}{of} makes one; ?unknown_fields=ignore or \
+            "{whose} has no field `{plain}`; {remedy}{end} PUT {path}{of} makes one; ?unknown_fields=ignore or \
              create does without it"
         )
     }

@@ -262,7 +262,7 @@ fn sorted(
                 let remedy = remedy(name, definition.fields.keys().map(FieldKey::as_str));
                 let name = shown(name);
                 let message =
-                    format!("{name} is no field of a {kind} that can be cleared; {remedy}");
+                    format!("{name} is no field of the type {kind} that can be cleared; {remedy}");
                 faults.push(Fault::new("clear", "clear", message));
             }
         }

@@ -196,7 +196,7 @@ impl<'a> ObjectReader<'a> {
             UnknownFields::Ignore => {}
             UnknownFields::Refuse => {
                 let remedy = remedy(name, self.fields.keys().map(FieldKey::as_str));
-                let message = format!("a {} has no field `{name}`; {remedy}", self.kind);
+                let message = format!("the type {} has no field `{name}`; {remedy}", self.kind);
                 self.faults.push(Fault::new(path, "unknown_field", message));
             }
             UnknownFields::Create => match FieldKey::new(name) {
