@@ -485,10 +485,7 @@ impl Decisions {
         if subject.is_object() {
             enrollments.extend(self.enrollments(&subject.person()).await?);
         }
-        Ok(enrollments
-            .into_iter()
-            .map(|(id, enrollment)| (id, enrollment.status))
-            .collect_compactly())
+        Ok(enrollments.into_iter().map(|(id, it)| (id, it.status)).collect_compactly())
     }
 }
 

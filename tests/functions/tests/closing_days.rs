@@ -31,6 +31,7 @@ async fn r26_a_pause_ends_by_itself_and_whoever_was_on_the_way_goes_on() {
     let asked = json!({ "until": until.to_rfc3339() }).to_string();
     let (status, answer) = cloud.call("POST", "/v1/campaigns/pause", &asked).await;
     assert_eq!((status, &answer["paused"]), (200, &json!(1)), "{answer}");
+    cloud.until_idle().await;
     let ends = |cloud: &Cloud| {
         let timers = cloud.services.scheduled();
         timers.iter().filter(|timer| matches!(timer, Message::PausesEnd { .. })).count()
