@@ -18,6 +18,7 @@ HERE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
 BUILD_FUNCTIONS = PATH="$(CURDIR)/$(E2E)/bin:$$PATH" \
 	RUSTFLAGS="-C relocation-model=static -C force-frame-pointers=yes" \
 	$(CARGO) lambda build --profile lambda --locked $(if $(filter arm64,$(ARCHITECTURE)),--arm64,--x86-64)
+PACK_FUNCTIONS = $(E2E)/bin/python -B infra/tools/e2e/pack.py "$${CARGO_TARGET_DIR:-target}/lambda"
 FUNCTIONS := $(patsubst functions/%/Cargo.toml,--package dacapo-function-%,$(wildcard functions/*/Cargo.toml))
 DYNAMODB_LOCAL := .tools/dynamodb-local
 MINISTACK := .tools/ministack
@@ -103,6 +104,7 @@ template: $(E2E_INSTALLED) ## Check template.yaml as the SAM CLI and cfn-lint se
 .PHONY: functions
 functions: $(E2E_INSTALLED) ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
 	$(BUILD_FUNCTIONS) $(FUNCTIONS)
+	$(PACK_FUNCTIONS)
 
 # As `make e2e` and `sam local` need them; `.ci/run` has them built beside the checks.
 .PHONY: functions-here
@@ -144,6 +146,7 @@ test-functions: $(MINISTACK_INSTALLED) functions empty-function ## Drive each bo
 .PHONY: empty-function
 empty-function: $(E2E_INSTALLED)
 	$(BUILD_FUNCTIONS) --package dacapo-empty-function
+	$(PACK_FUNCTIONS)
 
 # `sam local` needs a Docker engine and an image. On Debian, root is given both; otherwise it is said what is missing.
 WITH_DOCKER = PATH="$(CURDIR)/$(E2E)/bin:$$PATH" SAM_CLI_TELEMETRY=0 \

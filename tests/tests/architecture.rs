@@ -174,9 +174,12 @@ fn every_function_has_its_block_in_the_template() {
     let wrong: Vec<_> = folders
         .iter()
         .map(|folder| folder.file_name().expect("a name").to_string_lossy().into_owned())
-        .filter(|name| !template.contains(&format!("CodeUri: target/lambda/{name}/")))
+        .filter(|name| !template.contains(&format!("CodeUri: target/lambda/{name}/bootstrap.zip")))
         .collect();
-    expect_none(&wrong, "give it a block in template.yaml with `CodeUri: target/lambda/<folder>/`");
+    expect_none(
+        &wrong,
+        "give it a block in template.yaml with `CodeUri: target/lambda/<folder>/bootstrap.zip`",
+    );
 }
 
 #[test]

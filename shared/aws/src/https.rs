@@ -54,8 +54,9 @@ pub(crate) struct Https(Client<Bounded<HttpsConnector<HttpConnector<Names>>>, Sd
 ///
 /// If the system has no certificates: nothing could be called.
 pub(crate) fn trusting() -> ClientConfig {
-    let ring = std::sync::Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions();
+    let provider = std::sync::Arc::new(crate::tls::provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let builder = builder.unwrap_or_else(|error| panic!("the versions of TLS: {error}"));
     let roots = builder.with_native_roots();
     roots.unwrap_or_else(|error| panic!("the system's certificates: {error}")).with_no_client_auth()

@@ -16,3 +16,4 @@ pub mod settings;
 pub mod table;
 #[cfg(test)]
 mod testing;
+mod tls;

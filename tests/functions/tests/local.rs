@@ -77,7 +77,7 @@ fn every_function_is_called_by_its_block_in_the_template() {
     let template = text("template.yaml");
     for function in Function::ALL {
         let block = format!("\n  {}:\n", local::logical(function));
-        let code = format!("CodeUri: target/lambda/{}/", function.name());
+        let code = format!("CodeUri: target/lambda/{}/bootstrap.zip", function.name());
         let (_, after) = template.split_once(&block).unwrap_or_else(|| panic!("no {block}"));
         // The first code behind the block's head is its own.
         let first = after.lines().find(|line| line.contains("CodeUri:")).unwrap();

@@ -22,7 +22,7 @@ fn each_function_is_given_the_settings_that_it_reads_and_no_others() {
     let (globals, resources) = template.split_once("\nResources:\n").unwrap();
     assert_eq!(named(globals), GLOBALS.into());
     for function in Function::ALL {
-        let code = format!("CodeUri: target/lambda/{}/", function.name());
+        let code = format!("CodeUri: target/lambda/{}/bootstrap.zip", function.name());
         // A block of the template begins where a line is indented by two and no more.
         let blocks = resources.split("\n  ").filter(|part| !part.starts_with(' '));
         let begins: Vec<&str> = blocks.filter_map(|part| part.split(':').next()).collect();

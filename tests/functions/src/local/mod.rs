@@ -92,6 +92,8 @@ pub fn template(deployed: &str, architecture: &str) -> Result<String, String> {
     let (settings, log) = rest
         .split_once(marker)
         .ok_or("`Globals` in template.yaml gives no `DACAPO_LOG`: nowhere to add a variable")?;
+    // `sam local` mounts a folder, and would unpack an archive for every invocation.
+    let resources = resources.replace("/bootstrap.zip\n", "/\n");
     Ok(format!(
         "{before}\n  Architecture:\n{begins}    Default: {architecture}\n{settings}        \
          AWS_ENDPOINT_URL: \"\"\n        {RUN}: \"\"\n{marker}{log}\nResources:\n{resources}"

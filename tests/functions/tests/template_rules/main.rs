@@ -38,12 +38,12 @@ const RECEIVED_AT_LEAST: i64 = 100;
 
 /// The logical name of a function's block, and its properties.
 fn block(template: &Template, function: Function) -> (&str, &Value) {
-    let folder = format!("target/lambda/{}/", function.name());
+    let code = format!("target/lambda/{}/bootstrap.zip", function.name());
     let blocks = template.resources("AWS::Serverless::Function");
-    let mut found = blocks.into_iter().filter(|(_, block)| block["CodeUri"] == folder.as_str());
+    let mut found = blocks.into_iter().filter(|(_, block)| block["CodeUri"] == code.as_str());
     let first = found.next();
-    assert!(found.next().is_none(), "{folder} stands in two blocks: keep one");
-    first.unwrap_or_else(|| panic!("no block has `CodeUri: {folder}`: give the function one"))
+    assert!(found.next().is_none(), "{code} stands in two blocks: keep one");
+    first.unwrap_or_else(|| panic!("no block has `CodeUri: {code}`: give the function one"))
 }
 
 /// The properties of all functions, unless a block overrides them.
