@@ -54,6 +54,11 @@ fn the_template_for_here_is_of_this_architecture_and_knows_the_cloud() {
             "\n  Architecture:\n    Type: String\n    Default: arm64\n",
             1,
         );
+        // An archive is a folder here.
+        let back = Function::ALL.into_iter().fold(back, |text, function| {
+            let code = format!("CodeUri: target/lambda/{}/", function.name());
+            text.replace(&format!("{code}\n"), &format!("{code}bootstrap.zip\n"))
+        });
         assert_eq!(back, deployed);
     }
 }
