@@ -103,6 +103,7 @@ template: $(E2E_INSTALLED) ## Check template.yaml as the SAM CLI and cfn-lint se
 
 .PHONY: functions
 functions: $(E2E_INSTALLED) ## Build the Lambda functions for ARCHITECTURE (arm64 or x86_64) into target/lambda
+	rm -f "$${CARGO_TARGET_DIR:-target}"/lambda/*/bootstrap.zip
 	$(BUILD_FUNCTIONS) $(FUNCTIONS)
 	$(PACK_FUNCTIONS)
 

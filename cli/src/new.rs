@@ -2,6 +2,7 @@
 //! of `examples/`, as they were when this command was built.
 
 use std::error::Error;
+use std::ffi::OsStr;
 use std::fs::{OpenOptions, create_dir_all};
 use std::io::Write as _;
 use std::path::Path;
@@ -69,11 +70,12 @@ pub(crate) fn run(command: &New) -> Result<ExitCode, Box<dyn Error>> {
         .collect();
     if !there.is_empty() {
         let message = format!(
-            "{} {} there already, and nothing was written; name another folder, such as `dacapo \
-             new {} campaigns`",
+            "{} {} there already, and nothing was written; go on with what is there, or name another \
+             folder, such as `dacapo new {} {}-again`",
             there.join(", "),
             if there.len() == 1 { "is" } else { "are" },
-            template.name()
+            template.name(),
+            folder.file_name().unwrap_or(OsStr::new("campaigns")).display()
         );
         return Err(message.into());
     }

@@ -257,7 +257,9 @@ impl Pushing<'_> {
                 self.memory.is_published(id)?;
                 let version = answer["version"].as_u64().unwrap_or_default();
                 (outcome.word, outcome.is_refusal) = ("published", false);
-                outcome.why = format!("version {version}");
+                let found = answer["problems"].as_array().into_iter().flatten().map(finding);
+                let found: String = found.map(|found| format!("\n{found}")).collect();
+                outcome.why = format!("version {version}{found}");
                 outcome.more.insert("version".to_owned(), json!(version));
             }
             Ok(Done::Changed(who)) => {

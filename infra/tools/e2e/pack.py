@@ -39,10 +39,12 @@ def main(folder: Path) -> None:
         sys.exit(f"{folder} has no bootstraps: run `make functions`")
     for bootstrap in bootstraps:
         content, packed = bootstrap.read_bytes(), bootstrap.with_name("bootstrap.zip")
-        packed.write_bytes(archive("bootstrap", content))
-        with zipfile.ZipFile(packed) as written:
+        new = packed.with_name("bootstrap.zip.new")
+        new.write_bytes(archive("bootstrap", content))
+        with zipfile.ZipFile(new) as written:
             if written.read("bootstrap") != content:
-                sys.exit(f"{packed} does not hold what it was made of")
+                sys.exit(f"{new} does not hold what it was made of")
+        new.replace(packed)
         print(f"{packed}: {packed.stat().st_size / 1e6:.2f} MB of {len(content) / 1e6:.2f} MB")
 
 

@@ -73,7 +73,7 @@ pub const VARIABLES: &[Variable] = &[
     optional(
         LOG,
         EVERYONE,
-        "What is logged: `error`, `warn`, `info`, `debug` or `trace`. `info` without it.",
+        "What is logged: `error`, `warn` or `info`; `debug` and `trace` are as `info`. `info` without it.",
     ),
     needed(
         PUBLIC_URL,

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use dacapo_engine::compact::CollectCompactly as _;
 use serde_json::{Map, Value};
 
-use crate::connections::incoming::{Incoming, Misfit, Understood};
+use crate::connections::incoming::{BEGIN, Incoming, IncomingObject, Misfit, Understood, is_over};
 use crate::connections::mapping::{self, plain, says};
 use crate::connections::tree::{Body, Tree, beneath, stands_twice};
 
@@ -55,6 +55,14 @@ pub(super) fn understand(
         }
         if object.is_some() && incoming.object.as_ref().is_none_or(|object| object.key.is_empty()) {
             missing.push(lacks("object.key"));
+        }
+        // Without its date a booking would be confirmed and reminded of by nobody.
+        let lacks_its_date = |object: &IncomingObject| {
+            !is_over(&object.fields) && !object.fields.contains_key(BEGIN)
+        };
+        let is_mapped = map.values().any(|into| into == "object.starts_at");
+        if object.is_some() && is_mapped && incoming.object.as_ref().is_some_and(lacks_its_date) {
+            missing.push(lacks("object.starts_at"));
         }
         if !missing.is_empty() {
             missing.extend(left_out);
@@ -192,6 +200,28 @@ mod tests {
 
     fn none() -> BTreeMap<String, Value> {
         BTreeMap::new()
+    }
+
+    #[test]
+    fn a_booking_whose_mapped_date_is_missing_cannot_be_used_unless_it_is_called_off() {
+        let pairs = [
+            ("mail", "email"),
+            ("nr", "object.key"),
+            ("when", "object.starts_at"),
+            ("state", "object.status"),
+        ];
+        let understood = |when: &Value, state: &str| {
+            let body =
+                json!({ "mail": "ann@example.com", "nr": "b1", "when": when, "state": state });
+            understand((&map(&pairs), &none()), Some("appointment"), &body.into())
+        };
+        for when in [json!(""), json!(null)] {
+            let missing = understood(&when, "booked").unwrap_err();
+            assert_eq!(missing[0].path, "object.starts_at");
+            assert!(missing[0].message.contains("is taken from when"), "{}", missing[0].message);
+            assert!(understood(&when, "cancelled").is_ok());
+        }
+        assert!(understood(&json!("2026-12-01T13:00"), "booked").is_ok());
     }
 
     fn taken(pairs: &[(&str, &str)], object: Option<&str>, body: &Value) -> Incoming {

@@ -70,6 +70,18 @@ pub(crate) struct IncomingObject {
     pub(crate) fields: Map<String, Value>,
 }
 
+/// The field of an object with its date, whether or not a campaign follows it yet.
+pub(crate) const BEGIN: &str = "starts_at";
+
+/// How a booking stands whose date is of no use any more.
+const OVER: [&str; 2] = ["cancelled", "no_show"];
+
+/// Whether the date of an object with these fields is of no use any more.
+pub(crate) fn is_over(fields: &Map<String, Value>) -> bool {
+    let status = fields.get("status").and_then(Value::as_str);
+    status.is_some_and(|status| OVER.contains(&status))
+}
+
 /// Something that is wrong with a call, or was left out of it. Kept and shown with the call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Misfit {

@@ -30,7 +30,7 @@ mod told;
 mod tree;
 mod understanding;
 
-pub(crate) use incoming::{Answered, Booking, Incoming, IncomingObject, Misfit};
+pub(crate) use incoming::{Answered, BEGIN, Booking, Incoming, IncomingObject, Misfit, is_over};
 pub(crate) use known::{Known, Rated};
 pub(crate) use mapping::{OBJECT, Target, is_pointer, is_well_formed, says, target};
 pub(crate) use received::{Kept, NewCall, Place};

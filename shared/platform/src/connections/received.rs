@@ -265,7 +265,10 @@ impl Connections {
             unfinished.sort_compactly_by_key(|(_, found)| found.what.attempts);
             unfinished.truncate(limit);
             cursor = page.cursor;
-            if cursor.is_none() {
+            // No later one would come before one that was never begun again.
+            let is_new = |(_, found): &(_, Found<ReceivedCall>)| found.what.attempts == 0;
+            let is_full = unfinished.len() == limit && unfinished.last().is_some_and(is_new);
+            if cursor.is_none() || is_full {
                 return Ok(unfinished);
             }
         }

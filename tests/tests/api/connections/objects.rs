@@ -295,7 +295,7 @@ async fn a_call_is_replayed_into_an_object_after_its_map_was_mended() {
     assert_eq!(told[0]["path"], "object.starts_at", "{told}");
     assert_eq!(only(&api, ANN).await["fields"]["status"], "cancelled");
     // Nobody takes over the booking of another by its number.
-    let other = json!({ "mail": "bob@example.com", "nr": 7, "state": "booked" });
+    let other = json!({ "mail": "bob@example.com", "nr": 7, "when": "2026-12-02 13:00", "state": "booked" });
     posted(&api, &path, &other).await.is(202);
     let taken = newest(&api, "form").await["errors"][0].clone();
     assert_eq!(taken["code"], "of_another");

@@ -21,8 +21,8 @@ use crate::api::contacts::sorting::{Manner, Sorted};
 use crate::api::objects::reading::{ObjectReader, ReadObject, zone_of};
 use crate::catalog::Loaded;
 use crate::connections::{
-    Booking, Connection, Incoming, IncomingObject, KnownBooking, Made, MadeObject, Misfit, OBJECT,
-    Place,
+    BEGIN, Booking, Connection, Incoming, IncomingObject, KnownBooking, Made, MadeObject, Misfit,
+    OBJECT, Place, is_over,
 };
 use crate::contacts::{WriteError, Written};
 use crate::error::{Error, Retryability};
@@ -30,12 +30,6 @@ use crate::objects::{ObjectError, ObjectWrite, ObjectWritten, PersonWrite, ToldB
 use crate::platform::Platform;
 use crate::store::TRIES;
 use crate::table::Write;
-
-/// How a booking stands whose date is of no use any more.
-const OVER: [&str; 2] = ["cancelled", "no_show"];
-
-/// The field of an object with its date, whether or not a campaign follows it yet.
-const BEGIN: &str = "starts_at";
 
 /// How many of the values that a call's contact or object lost are logged.
 const MOST_LOGGED: usize = 5;
@@ -240,8 +234,7 @@ impl Performer<'_> {
         (kind, fields): (&ObjectType, &Map<String, Value>),
         loaded: &Loaded,
     ) -> Result<(), NotPerformed> {
-        let is_over = |status: &Value| OVER.iter().any(|over| status == over);
-        if fields.get("status").is_some_and(is_over) {
+        if is_over(fields) {
             return Ok(());
         }
         let is_date = |fault: &&Fault| {

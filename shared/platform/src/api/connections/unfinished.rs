@@ -10,7 +10,7 @@
 //! | of which a contact was written | known by the pointer that is written with it, and not written again |
 //! | that says when it happened | as good as new: nothing older overwrites it |
 //! | that cannot be done for half an hour | counted among the troubles (`calls_unfinished`) |
-//! | that was begun again forty times in vain | failed, and can be replayed |
+//! | that cannot be done for nearly a day | failed, and can be replayed |
 //!
 //! Who ends it first ends it. An attempt is counted before it is begun, so a call that ends the
 //! process each time is set aside as well.
@@ -34,8 +34,11 @@ const TAKES: TimeDelta = TimeDelta::seconds(20);
 /// From what age on a person should know.
 const TROUBLE_FROM: TimeDelta = TimeDelta::minutes(30);
 
-/// How often a call is begun again: that is longer than a day.
-const MOST_ATTEMPTS: u32 = 40;
+/// From what age on a call is given up: while it is still looked at once an hour.
+const GIVEN_UP_FROM: TimeDelta = TimeDelta::hours(23);
+
+/// How often a call is begun again, however old it is: one process may have stood still for days.
+const ATTEMPTS: u32 = 3;
 
 /// How many calls of a connection are done in one round.
 const MOST_AT_ONCE: usize = 200;
@@ -96,7 +99,7 @@ async fn of_connection(
         let attempts = found.what.attempts;
         let parts = parts_of(found.what.media.as_deref());
         let working = Working { platform, connection, at, is_continued: true };
-        let why = if attempts > MOST_ATTEMPTS {
+        let why = if attempts > ATTEMPTS && began - came >= GIVEN_UP_FROM {
             give_up(platform, at, &found).await?
         } else {
             let Err(problem) = working.work(found, &parts, &body.bytes()).await else { continue };
@@ -118,7 +121,8 @@ async fn give_up(
     found: &Found<ReceivedCall>,
 ) -> Result<String, Error> {
     let why = format!(
-        "it was begun again {MOST_ATTEMPTS} times and never ended; replay it when the log says why no more"
+        "it was begun again {} times and could not be ended; the log says why: replay it when that is mended",
+        found.what.attempts - 1
     );
     let (outcome, told) = (Outcome::Failed, Some(why.clone()));
     let call = ReceivedCall { outcome, why: told, ..found.what.clone() };
