@@ -1,8 +1,9 @@
 //! Forms, shops and whatever else posts names and values: JSON of any depth, or a form.
 //!
-//! With a map, the map alone says what is taken; fixed values stand in for what it finds nowhere. Without one every value is met by its name, however
-//! deep it stands: `Email`, `form_fields[email]`, `E-Mail-Adresse`. Of two values with one name the
-//! outer one counts; two at the same depth that differ are left out, and told.
+//! With a map, the map alone says what is taken; fixed values stand in for what it finds nowhere.
+//! Without one every value is met by its name, however deep it stands: `Email`,
+//! `form_fields[email]`, `E-Mail-Adresse`. Of two values with one name the outer one counts; two at
+//! the same depth that differ are left out, and told.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,7 +11,7 @@ use dacapo_engine::compact::CollectCompactly as _;
 use serde_json::{Map, Value};
 
 use crate::connections::incoming::{BEGIN, Incoming, IncomingObject, Misfit, Understood, is_over};
-use crate::connections::mapping::{self, plain, says};
+use crate::connections::mapping::{self, Target, plain, says, target};
 use crate::connections::tree::{Body, Tree, beneath, stands_twice};
 
 /// The most values that are looked at.
@@ -60,7 +61,7 @@ pub(super) fn understand(
         let lacks_its_date = |object: &IncomingObject| {
             !is_over(&object.fields) && !object.fields.contains_key(BEGIN)
         };
-        let is_mapped = map.values().any(|into| into == "object.starts_at");
+        let is_mapped = map.values().any(|into| target(into) == Target::Object(BEGIN));
         if object.is_some() && is_mapped && incoming.object.as_ref().is_some_and(lacks_its_date) {
             missing.push(lacks("object.starts_at"));
         }

@@ -1,5 +1,5 @@
-//! What came, by the names of members and fields: what a tool calls `Budget` is the field of that key or
-//! label. What nothing is called like is left out, and told.
+//! What came, by the names of members and fields: what a tool calls `Budget` is the field of that
+//! key or label. What nothing is called like is left out, and told.
 
 use std::collections::BTreeMap;
 

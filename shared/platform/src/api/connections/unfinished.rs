@@ -13,7 +13,7 @@
 //! | that cannot be done for nearly a day | failed, and can be replayed |
 //!
 //! Who ends it first ends it. An attempt is counted before it is begun, so a call that ends the
-//! process each time is set aside as well.
+//! process each time is set aside as well, though no sooner than another.
 
 use chrono::{TimeDelta, Timelike as _};
 
