@@ -213,6 +213,9 @@ pub(crate) struct ReceivedCall {
     /// How often it was begun again because it had not been ended.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) attempts: u32,
+    /// How many of these attempts ended with an error. The others never ended.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) errors: u32,
     /// When it was last replayed.
     #[serde(
         default,

@@ -4,25 +4,25 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use axum::Router;
-use axum::body::Body;
 use axum::http::Request;
-use dacapo_platform::api::{AdminKey, router};
+use dacapo_engine::ids::ConnectionId;
+use dacapo_platform::api::{AdminKey, LookBack, do_unfinished_calls, router};
 use dacapo_platform::keys::{CONTACT, OBJECT};
-use dacapo_platform::table::{TableError, Write};
+use dacapo_platform::platform::Platform;
+use dacapo_platform::table::{Body, Condition, Consistency, TableError, Write};
 use dacapo_tests::kit::{FailingTable, Fails};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::calendly::body;
-use super::{NOON, SECRET, advance, calendly, calendly_header, connected, newest};
+use super::{NOON, SECRET, advance, calendly, calendly_header, calls, connected, newest};
 use crate::called::Called;
 
 const ANN: &str = "/v1/contacts/email:ann@example.com";
 
 /// The same account in a process that dies before its write of this number, counted from 0; and how
 /// many writes it made.
-fn dying(api: &Called, before: usize) -> (Router, Arc<AtomicUsize>) {
+fn dying(api: &Called, before: usize) -> (Platform, Arc<AtomicUsize>) {
     let table = FailingTable::before(Arc::clone(&api.embedded.platform.store.table));
     let written = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&written);
@@ -32,17 +32,17 @@ fn dying(api: &Called, before: usize) -> (Router, Arc<AtomicUsize>) {
         let nth = count.fetch_add(1, Ordering::SeqCst);
         (nth >= before).then(|| Fails::NotMade(TableError::Unknown("killed".to_owned())))
     });
-    let platform = api.embedded.platform.clone().with(|setup| setup.ports.table = table);
-    (router(platform, Some(AdminKey::of("key"))), written)
+    (api.embedded.platform.clone().with(|setup| setup.ports.table = table), written)
 }
 
-async fn posted(router: Router, path: &str, body: &Value) -> u16 {
+async fn posted(platform: Platform, path: &str, body: &Value) -> u16 {
+    let router = router(platform, Some(AdminKey::of("key")));
     let body = body.to_string();
     let request = Request::builder().method("POST").uri(path);
     let request = request.header("content-type", "application/json");
     let request =
         request.header("calendly-webhook-signature", calendly_header(SECRET, NOON, &body));
-    let request = request.body(Body::from(body)).expect("a request");
+    let request = request.body(axum::body::Body::from(body)).expect("a request");
     router.oneshot(request).await.expect("an answer").status().as_u16()
 }
 
@@ -53,8 +53,8 @@ async fn r70_neither_a_contact_nor_its_object_is_lost_to_a_kill() {
         let api = Called::new().await;
         let written = json!({ "kind": "calendly", "secret": SECRET, "tags": ["Appointment made"] });
         let path = connected(&api, "tool", &written).await;
-        let (router, count) = dying(&api, before);
-        let status = posted(router, &path, &booked).await;
+        let (platform, count) = dying(&api, before);
+        let status = posted(platform, &path, &booked).await;
         if count.load(Ordering::SeqCst) <= before {
             assert_eq!(status, 200, "it lived");
             assert!(before >= 3, "the call, what it says, and that it was done: {before}");
@@ -80,4 +80,73 @@ async fn r70_neither_a_contact_nor_its_object_is_lost_to_a_kill() {
         assert_eq!(objects["items"].as_array().map(Vec::len), Some(1), "{objects}");
         assert!(api.ann().await["tags"]["Appointment made"].is_string());
     }
+}
+
+/// An account with a connection `tool` and a call for each of these bookings: they were kept, then the
+/// process died. It is three minutes later, and nobody has looked for them yet.
+async fn with_kept_calls(bookings: &[&str]) -> Called {
+    let api = Called::new().await;
+    let path = connected(&api, "tool", &json!({ "kind": "calendly", "secret": SECRET })).await;
+    for booking in bookings {
+        let (platform, _) = dying(&api, 2);
+        let booked = body("invitee.created", booking, |_| {});
+        assert_eq!(posted(platform, &path, &booked).await, 202);
+    }
+    advance(&api, "3 minutes").await;
+    api
+}
+
+async fn outcomes(api: &Called) -> Vec<Value> {
+    calls(api, "tool").await.iter().map(|call| call["outcome"].clone()).collect()
+}
+
+#[tokio::test]
+async fn r70_a_call_that_ends_the_process_each_time_is_set_aside_after_three_attempts() {
+    let api = with_kept_calls(&["I1"]).await;
+    for _ in 0..3 {
+        let (platform, _) = dying(&api, 1);
+        do_unfinished_calls(&platform, LookBack::All).await.expect_err("it died");
+        assert_eq!(outcomes(&api).await, ["received"]);
+    }
+    let (platform, count) = dying(&api, 1);
+    do_unfinished_calls(&platform, LookBack::All).await.expect("it lives: it does not begin it");
+    assert_eq!(count.load(Ordering::SeqCst), 1, "it is ended with one write");
+    let call = newest(&api, "tool").await;
+    assert_eq!(call["outcome"], "failed", "{call}");
+    assert!(call["why"].as_str().unwrap().contains("the process ended 3 times"), "{call}");
+    api.get(ANN).await.problem(404);
+    // It can be replayed when what ended the process is mended.
+    let path = format!("/v1/connections/tool/calls/{}/replay", call["id"].as_str().unwrap());
+    assert_eq!(api.post(&path, &json!({})).await.is(200)["outcome"], "done");
+    api.get(ANN).await.is(200);
+}
+
+#[tokio::test]
+async fn r70_an_attempt_that_ends_with_an_error_is_none_that_ended_the_process() {
+    let api = with_kept_calls(&["I1"]).await;
+    for _ in 0..4 {
+        let table = FailingTable::before(Arc::clone(&api.embedded.platform.store.table));
+        table.fails(|writes: &[Write]| {
+            let is_contact = writes.iter().any(|write| write.key().sk.starts_with(CONTACT));
+            is_contact.then(|| Fails::NotMade(TableError::Unknown("shut".to_owned())))
+        });
+        let platform = api.embedded.platform.clone().with(|setup| setup.ports.table = table);
+        do_unfinished_calls(&platform, LookBack::All).await.expect("the call waits");
+        assert_eq!(outcomes(&api).await, ["received"]);
+    }
+    do_unfinished_calls(&api.embedded.platform, LookBack::All).await.expect("it is done");
+    assert_eq!(outcomes(&api).await, ["done"]);
+}
+
+#[tokio::test]
+async fn r70_a_call_whose_body_cannot_be_read_keeps_no_other_waiting() {
+    let api = with_kept_calls(&["I1", "I2"]).await;
+    let store = &api.embedded.platform.store;
+    let tool = ConnectionId::new("tool").expect("an id");
+    let key = store.keys.received_body(&tool, calls(&api, "tool").await[1]["id"].as_str().unwrap());
+    let mut stored = store.table.get(&key, Consistency::Strong).await.unwrap().expect("a body");
+    stored.body = Body::of(&json!({ "neither": 1 })).unwrap();
+    store.table.write(vec![Write::put(stored, Condition::Always)], None).await.expect("the table");
+    do_unfinished_calls(&api.embedded.platform, LookBack::All).await.expect("the round goes on");
+    assert_eq!(outcomes(&api).await, ["done", "received"]);
 }

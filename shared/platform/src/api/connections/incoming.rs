@@ -134,6 +134,7 @@ impl Arrived<'_> {
             misfits: Vec::new(),
             made: Vec::new(),
             attempts: 0,
+            errors: 0,
             replayed: None,
         }
     }

@@ -11,9 +11,10 @@
 //! | that says when it happened | as good as new: nothing older overwrites it |
 //! | that cannot be done for half an hour | counted among the troubles (`calls_unfinished`) |
 //! | that cannot be done for nearly a day | failed, and can be replayed |
+//! | of which three attempts never ended | failed: it is what ends the process each time |
 //!
-//! Who ends it first ends it. An attempt is counted before it is begun, so a call that ends the
-//! process each time is set aside as well, though no sooner than another.
+//! Who ends it first ends it. An attempt is counted before it is begun, and counted once more when
+//! it ends with an error: the difference is how often a process ended while it worked on the call.
 
 use chrono::{TimeDelta, Timelike as _};
 
@@ -39,6 +40,9 @@ const GIVEN_UP_FROM: TimeDelta = TimeDelta::hours(23);
 
 /// How often a call is begun again, however old it is: one process may have stood still for days.
 const ATTEMPTS: u32 = 3;
+
+/// How many attempts at a call may not have ended: the process was killed each time.
+const BROKEN_OFF: u32 = 3;
 
 /// How many calls of a connection are done in one round.
 const MOST_AT_ONCE: usize = 200;
@@ -94,16 +98,13 @@ async fn of_connection(
             return Ok(());
         }
         let (at, came) = (Place { connection: &connection.id, id: &id }, found.what.at);
-        let Some(body) = connections.body(at).await? else { continue };
-        let Some(found) = connections.begin_again(at, found).await? else { continue };
         let attempts = found.what.attempts;
-        let parts = parts_of(found.what.media.as_deref());
-        let working = Working { platform, connection, at, is_continued: true };
-        let why = if attempts > ATTEMPTS && began - came >= GIVEN_UP_FROM {
-            give_up(platform, at, &found).await?
-        } else {
-            let Err(problem) = working.work(found, &parts, &body.bytes()).await else { continue };
-            problem.detail().to_owned()
+        let why = match given_up(&found.what, began) {
+            Some(why) => give_up(platform, at, &found, why).await?,
+            None => match begin_again(platform, connection, at, found).await? {
+                Some(why) => why,
+                None => continue,
+            },
         };
         let connection = connection.id.as_str();
         tracing::warn!(connection, call = id, attempts, why, "a received call cannot be done");
@@ -114,16 +115,56 @@ async fn of_connection(
     Ok(())
 }
 
-/// Ends a call that was begun again too often. Returns why.
+/// Begins a call again. Returns why it could not be done, if it could not.
+async fn begin_again(
+    platform: &Platform,
+    connection: &Connection,
+    at: Place<'_>,
+    found: Found<ReceivedCall>,
+) -> Result<Option<String>, Error> {
+    let connections = &platform.connections;
+    let Some(found) = connections.begin_again(at, found).await? else { return Ok(None) };
+    let parts = parts_of(found.what.media.as_deref());
+    let working = Working { platform, connection, at, is_continued: true };
+    let problem = match connections.body(at).await {
+        Ok(None) => return Ok(None),
+        Ok(Some(body)) => match working.work(found.clone(), &parts, &body.bytes()).await {
+            Ok(_) => return Ok(None),
+            Err(problem) => problem,
+        },
+        Err(error) => error.into(),
+    };
+    let call = ReceivedCall { errors: found.what.errors + 1, ..found.what.clone() };
+    connections.settle(at, &found, &call).await?;
+    Ok(Some(problem.detail().to_owned()))
+}
+
+/// Why a call is not begun again, if it is not.
+fn given_up(call: &ReceivedCall, now: Instant) -> Option<String> {
+    let broken_off = call.attempts.saturating_sub(call.errors);
+    if broken_off >= BROKEN_OFF {
+        let why = format!(
+            "the process ended {broken_off} times while it worked on this call, so it is set aside; the log and \
+             the system's messages say why: replay it when that is mended"
+        );
+        return Some(why);
+    }
+    let is_old = now - call.at >= GIVEN_UP_FROM;
+    (is_old && call.attempts >= ATTEMPTS).then(|| {
+        format!(
+            "it was begun again {} times and could not be ended; the log says why: replay it when that is mended",
+            call.attempts
+        )
+    })
+}
+
+/// Ends a call that is not begun again. Returns why.
 async fn give_up(
     platform: &Platform,
     at: Place<'_>,
     found: &Found<ReceivedCall>,
+    why: String,
 ) -> Result<String, Error> {
-    let why = format!(
-        "it was begun again {} times and could not be ended; the log says why: replay it when that is mended",
-        found.what.attempts - 1
-    );
     let (outcome, told) = (Outcome::Failed, Some(why.clone()));
     let call = ReceivedCall { outcome, why: told, ..found.what.clone() };
     platform.connections.settle(at, found, &call).await?;
