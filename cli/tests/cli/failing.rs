@@ -318,6 +318,17 @@ fn one_connection_too_many_is_told_so_and_nobody_else_is_concerned() {
 }
 
 #[test]
+fn a_body_that_says_it_is_too_large_is_not_waited_for() {
+    let process = Process::start("", &[]);
+    let post = format!(
+        "POST /v1/hooks/contact HTTP/1.1\r\nHost: localhost\r\nX-Api-Key: {KEY}\r\n\
+         Content-Type: application/json\r\nContent-Length: 9999999999\r\nConnection: close\r\n\r\n{{"
+    );
+    let answer = process.raw(&post);
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+}
+
+#[test]
 fn the_limit_of_open_files_is_told_and_passes() {
     let process = Process::start("ulimit -n 64;", &[]);
     let many: Vec<_> = (0..90).filter_map(|_| TcpStream::connect(process.place()).ok()).collect();

@@ -21,6 +21,7 @@ pub mod error;
 pub mod expiry;
 pub mod handlers;
 pub mod jobs;
+mod json_tree;
 pub mod keys;
 mod last_id;
 pub mod mail;

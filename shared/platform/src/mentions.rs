@@ -1,12 +1,15 @@
 //! The contacts that an unreadable text names: their ids and the e-mail addresses in it, in any
 //! JSON, also in JSON within strings of JSON.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use dacapo_engine::address::folded;
 use dacapo_engine::ids::ContactId;
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use crate::json_tree::Tree;
 use crate::keys::contact_in;
 use crate::last_id::is_made;
 use crate::table::Key;
@@ -19,6 +22,10 @@ const ENDS: &str = "<>()[],;:\\\"";
 
 /// Characters that may be next to an address in a text, although an address could have them.
 const BESIDE: &str = "'`=/?&|{}*!#$%^~";
+
+/// What stands for `@` in texts that are URL-encoded, maybe twice, or HTML. The first is the sign
+/// that begins any encoded character.
+const AT: [&str; 4] = ["%", "&#64;", "&#x40;", "&commat;"];
 
 /// The contacts and addresses that a text names.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -52,32 +59,49 @@ impl Mentions {
 
     fn read(&mut self, text: &str, depth: u32) {
         match serde_json::from_str(text) {
-            Ok(value @ (Value::Object(_) | Value::Array(_) | Value::String(_)))
+            // A name may stand twice: none of its values is left out.
+            Ok(tree @ (Tree::Members(_) | Tree::List(_) | Tree::Plain(Value::String(_))))
                 if depth < DEEPEST =>
             {
-                self.walk(&value, depth + 1);
+                self.walk(&tree, depth + 1);
             }
-            Ok(_) | Err(_) => {
-                self.words(text);
-                // It may be the beginning of JSON that was cut off.
-                if text.contains('\\') {
-                    self.words(&unescaped(text));
-                }
-            }
+            Ok(_) | Err(_) => self.encoded(text),
         }
     }
 
-    fn walk(&mut self, value: &Value, depth: u32) {
-        match value {
-            Value::String(text) => self.read(text, depth),
-            Value::Array(list) => list.iter().for_each(|one| self.walk(one, depth)),
-            Value::Object(members) => {
+    fn walk(&mut self, tree: &Tree, depth: u32) {
+        match tree {
+            Tree::Plain(Value::String(text)) => self.read(text, depth),
+            Tree::Plain(_) => {}
+            Tree::List(list) => list.iter().for_each(|one| self.walk(one, depth)),
+            Tree::Members(members) => {
                 for (name, member) in members {
                     self.words(name);
                     self.walk(member, depth);
                 }
             }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
+    /// A text that is no JSON, in whatever encodings an address may stand there.
+    fn encoded(&mut self, text: &str) {
+        self.words(text);
+        // It may be the beginning of JSON that was cut off.
+        if text.contains('\\') {
+            self.words(&unescaped(text));
+        }
+        let mut text = Cow::Borrowed(text);
+        for _ in 0..DEEPEST {
+            if !AT.iter().any(|at| text.contains(at)) {
+                break;
+            }
+            let decoded = percent_decode_str(&text).decode_utf8_lossy().replace('+', " ");
+            let decoded = AT[1..].iter().fold(decoded, |text, at| text.replace(at, "@"));
+            if text == decoded {
+                break;
+            }
+            self.words(&decoded);
+            text = Cow::Owned(decoded);
         }
     }
 
@@ -181,6 +205,11 @@ mod tests {
             r#"{"broken": "To: you\r\nann@example.com"#,
             r#"{"ann@example.com": 1}"#,
             "ann@example.com",
+            r#"{"to": "ann@example.com", "to": "eve@example.com"}"#,
+            r#"{"raw": "{\"to\": \"ann@example.com\", \"to\": 1}"}"#,
+            "email=ann%40example.com&n=100%",
+            "email=ann%2540example.com+",
+            "<a>ann&#64;example.com</a>",
         ] {
             assert!(finds(text), "{text}: {:?}", named(text));
         }

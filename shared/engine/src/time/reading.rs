@@ -108,6 +108,10 @@ enum Refusal {
 
 fn read(text: &str, slashes: SlashDates) -> Result<Written, UnreadableDate> {
     let unknown = || UnreadableDate::Unknown { text: text.to_owned() };
+    // A year before our era, or one of more digits: neither is meant, and a sign is not to be lost.
+    if text.trim_start().starts_with(['-', '+']) {
+        return Err(unknown());
+    }
     if text.len() > LONGEST_TEXT {
         let start: String = text.chars().take(LONGEST_TEXT / 2).collect();
         return Err(UnreadableDate::Unknown { text: format!("{start}…") });

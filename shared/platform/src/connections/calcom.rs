@@ -31,11 +31,11 @@ use serde_json::{Map, Value};
 
 use crate::Instant;
 use crate::connections::incoming::{
-    Answered, Incoming, IncomingObject, Misfit, Understood, instant_at, put, text_at,
+    Answered, Incoming, IncomingObject, Misfit, Understood, happened, instant_at, put, text_at,
 };
 use crate::connections::mapping::{WAITING, plain};
 use crate::connections::stored::CALLS_KEPT;
-use crate::connections::tree::beneath;
+use crate::json_tree::beneath;
 use crate::keys::sha256;
 
 /// Answers that are told elsewhere in the body.
@@ -108,7 +108,7 @@ pub(super) fn understand(body: &Value, at: Instant) -> Result<Understood, Vec<Mi
     let replaces = text_at(payload, "/rescheduleUid").filter(|_| status.is_some());
     let booker = text_at(payload, "/responses/email/value").map(folded);
     let booker = attendees.iter().position(|one| address(one) == booker);
-    let happened = instant_at(body, "/createdAt").unwrap_or(at);
+    let happened = happened(instant_at(body, "/createdAt"), at);
     // With seats all who have one are named: nobody but the booker has just booked.
     let seats = payload.get("seatsPerTimeSlot").is_some_and(Value::is_number);
     let each = attendees.iter().enumerate().map(|(nth, attendee)| {

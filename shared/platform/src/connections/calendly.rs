@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 
 use crate::Instant;
 use crate::connections::incoming::{
-    Answered, Incoming, IncomingObject, Misfit, Understood, instant_at, put, text_at,
+    Answered, Incoming, IncomingObject, Misfit, Understood, happened, instant_at, put, text_at,
 };
 
 /// What a call of Calendly means that came at an instant.
@@ -113,7 +113,7 @@ fn told(event: &str, status: &str, body: &Value, at: Instant) -> Telling {
         "invitee.canceled" => (instant_at(body, "/payload/cancellation/created_at"), 3),
         _ => (None, 2),
     };
-    let happened = own.or_else(|| instant_at(body, "/created_at")).unwrap_or(at);
+    let happened = happened(own.or_else(|| instant_at(body, "/created_at")), at);
     let told = ToldAt::new(happened, rank);
     let status = if status == "cancelled" { told.finally() } else { told };
     Telling { status, details: (event == "invitee.created").then_some(told) }

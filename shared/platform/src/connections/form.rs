@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 
 use crate::connections::incoming::{BEGIN, Incoming, IncomingObject, Misfit, Understood, is_over};
 use crate::connections::mapping::{self, Target, plain, says, target};
-use crate::connections::tree::{Body, Tree, beneath, stands_twice};
+use crate::connections::tree::{Body, stands_twice};
+use crate::json_tree::{Tree, beneath};
 
 /// The most values that are looked at.
 const MOST_VALUES: usize = 1_000;

@@ -1,10 +1,14 @@
 //! What a call means: a list of contacts, each perhaps with an object, or why there is none.
 
+use chrono::TimeDelta;
 use dacapo_engine::contact::{Telling, ToldAt};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::Instant;
+
+/// How far ahead the clock of a tool may be: what is further ahead is no time at all.
+const FAR_AHEAD: TimeDelta = TimeDelta::days(366);
 
 /// A contact, and perhaps an object of it, that a call is about.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -137,6 +141,12 @@ pub(crate) fn text_at<'b>(body: &'b Value, pointer: &str) -> Option<&'b str> {
 /// An instant at a pointer.
 pub(crate) fn instant_at(body: &Value, pointer: &str) -> Option<Instant> {
     text_at(body, pointer)?.parse().ok()
+}
+
+/// When something happened: when the tool says, unless that is far ahead of when its call came. Else
+/// nothing that is told later would count until then.
+pub(super) fn happened(said: Option<Instant>, came: Instant) -> Instant {
+    said.filter(|said| *said - came <= FAR_AHEAD).unwrap_or(came)
 }
 
 /// Puts values into members, those that are there.

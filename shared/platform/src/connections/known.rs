@@ -1,5 +1,5 @@
-//! What a process remembers of calls to connections: URLs that do not exist, and how many calls
-//! came through each. It bounds what a caller can cost before anything is read or written.
+//! What a process remembers of calls to connections: URLs that do not exist, how many calls came
+//! through each, and how many are being read. It bounds what a caller can cost before anything is read or written.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -18,6 +18,9 @@ const UNKNOWN_FOR: TimeDelta = TimeDelta::minutes(1);
 /// How many calls of a URL are taken at once, and how many a second after that.
 const AT_ONCE: i64 = 200;
 const A_SECOND: i64 = 20;
+
+/// How many bodies of a URL are read at once: slow ones must not take all connections of a process.
+const READ_AT_ONCE: usize = 64;
 
 /// How many refused calls of a URL are kept a minute: anybody who has the URL can send them.
 const REFUSED_A_MINUTE: u32 = 30;
@@ -56,6 +59,23 @@ impl Rate {
 pub(crate) struct Known {
     unknown: Mutex<HashMap<String, Instant>>,
     rates: Mutex<HashMap<String, Rate>>,
+    reading: Mutex<HashMap<String, usize>>,
+}
+
+/// A body that is read; dropped when it has been.
+pub(crate) struct Reading<'k> {
+    known: &'k Known,
+    hash: String,
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        let Ok(mut reading) = self.known.reading.lock() else { return };
+        match reading.get_mut(&self.hash) {
+            Some(count) if *count > 1 => *count -= 1,
+            Some(_) | None => drop(reading.remove(&self.hash)),
+        }
+    }
 }
 
 impl Known {
@@ -92,6 +112,18 @@ impl Known {
     pub(crate) fn is_full(&self, hash: &str, now: Instant) -> bool {
         let Ok(rates) = self.rates.lock() else { return false };
         rates.get(hash).is_some_and(|rate| rate.room_at(now) < 1_000)
+    }
+
+    /// One more body of this URL is read; `None` if there are too many already.
+    pub(crate) fn reads(&self, hash: &str) -> Option<Reading<'_>> {
+        if let Ok(mut reading) = self.reading.lock() {
+            let count = reading.entry(hash.to_owned()).or_default();
+            if *count >= READ_AT_ONCE {
+                return None;
+            }
+            *count += 1;
+        }
+        Some(Reading { known: self, hash: hash.to_owned() })
     }
 
     /// Whether one more refused call of this URL is kept.
@@ -148,6 +180,18 @@ mod tests {
             assert_eq!(known.one_more("url", later), Rated::Taken);
         }
         assert_eq!(known.one_more("url", later), Rated::After(1));
+    }
+
+    #[test]
+    fn so_many_bodies_of_a_url_are_read_at_once() {
+        let known = Known::default();
+        let mut reading: Vec<_> = (0..READ_AT_ONCE).map(|_| known.reads("url")).collect();
+        assert!(reading.iter().all(Option::is_some) && known.reads("url").is_none());
+        assert!(known.reads("other").is_some());
+        reading.pop();
+        assert!(known.reads("url").is_some());
+        reading.clear();
+        assert!(known.reading.lock().unwrap().is_empty());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `understanding` | what a body means to a connection |
 //! | `incoming` | the answer to that: contacts, objects, or why it is ignored or unusable |
-//! | `tree` | a body as it came, in which a name may stand several times |
+//! | `tree` | a body as it came, and as it is read |
 //! | `signature` | who sent it: signatures in constant time, and the age of a call |
 //! | `mapping` | the connection's `map`: from places in a body to members of a contact or an object |
 //! | `calendly`, `calcom`, `form` | one kind of connection each: from a body to `Incoming` |
@@ -42,5 +42,5 @@ pub(crate) use stored::{
     ReplacedSecret,
 };
 pub(crate) use told::KnownBooking;
-pub(crate) use tree::{Body, Tree};
+pub(crate) use tree::Body;
 pub(crate) use understanding::{is_outdated, understand};

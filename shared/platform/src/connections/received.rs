@@ -20,6 +20,13 @@ use crate::unsubscribe::sealed;
 /// The most calls of a connection that are kept of a day.
 const MOST_A_DAY: i64 = 20_000;
 
+/// How many bytes of a connection's calls are kept of a day: about as many as 20,000 usual calls have,
+/// for a URL that is public must not fill the disk.
+const MOST_BYTES_A_DAY: i64 = 256 << 20;
+
+/// How many bytes a pointer to a call takes, about.
+const POINTER: usize = 300;
+
 /// The most refused calls of a connection that are kept of a day, beside the others: who has the
 /// URL and no secret must not use up what the tool may send.
 const MOST_REFUSED_A_DAY: i64 = 1_000;
@@ -36,19 +43,20 @@ const TOGETHER: usize = 40;
 struct StoredDay {
     calls: i64,
     refused: i64,
+    bytes: i64,
 }
 
 impl StoredDay {
-    fn with_one(outcome: Outcome) -> Self {
+    fn with_one(outcome: Outcome, bytes: usize) -> Self {
         let refused = i64::from(outcome == Outcome::Refused);
-        Self { calls: 1 - refused, refused }
+        Self { calls: 1 - refused, refused, bytes: i64::try_from(bytes).unwrap_or(i64::MAX) }
     }
 
     fn has_room_for(&self, outcome: Outcome) -> bool {
         match outcome {
             Outcome::Refused => self.refused < MOST_REFUSED_A_DAY,
             Outcome::Received | Outcome::Done | Outcome::Ignored | Outcome::Failed => {
-                self.calls < MOST_A_DAY
+                self.calls < MOST_A_DAY && self.bytes < MOST_BYTES_A_DAY
             }
         }
     }
@@ -107,10 +115,12 @@ impl Connections {
             }
             let expires = new.call.expires();
             let mut writes = vec![self.put_call(at, &new.call, 0)?];
+            let mut bytes = 0;
             if let Some(body) = new.body {
                 let stored = item(keys.received_body(connection, id), &Bytes::of(body))?;
                 writes.push(Write::put(stored.expires(expires), Condition::Always));
                 let mut pointers = self.pointers(at, body, new.plain, expires).await?;
+                bytes = body.len() + pointers.len() * POINTER;
                 if pointers.len() > MOST_ADDRESSES {
                     return Ok(Kept::TooMany(pointers.len()));
                 }
@@ -122,7 +132,8 @@ impl Connections {
                 writes.extend(pointers);
             }
             if self.store.write_if_first(writes).await? {
-                if let Err(error) = self.count(&new.call, day, so_far.is_none()).await {
+                let one = StoredDay::with_one(new.call.outcome, bytes);
+                if let Err(error) = self.count(&new.call, one, day, so_far.is_none()).await {
                     tracing::warn!(%error, "a received call is not counted");
                 }
                 return Ok(Kept::New(Found { what: new.call.clone(), rev: 1 }));
@@ -133,8 +144,13 @@ impl Connections {
 
     /// Counts a call that was kept. Apart from its transaction, so that calls that come at once do
     /// not refuse each other; if it fails, the day has room for one more.
-    async fn count(&self, call: &ReceivedCall, day: Key, is_first: bool) -> Result<(), Error> {
-        let one = StoredDay::with_one(call.outcome);
+    async fn count(
+        &self,
+        call: &ReceivedCall,
+        one: StoredDay,
+        day: Key,
+        is_first: bool,
+    ) -> Result<(), Error> {
         // The first of a day makes the item, which has to expire.
         if is_first {
             let first = item(day.clone(), &one)?.expires(call.expires() + CALLS_KEPT);
@@ -142,7 +158,9 @@ impl Connections {
                 return Ok(());
             }
         }
-        let counters = [("calls".to_owned(), one.calls), ("refused".to_owned(), one.refused)];
+        let StoredDay { calls, refused, bytes } = one;
+        let counters = [("calls", calls), ("refused", refused), ("bytes", bytes)]
+            .map(|(name, more)| (name.to_owned(), more));
         let add = Write::Add { key: day, index: None, counters: counters.into() };
         Ok(self.store.write(vec![add]).await?)
     }
@@ -167,7 +185,7 @@ impl Connections {
         let pointers = addresses.into_iter().map(|address| {
             let sealed = sealed(&secret, address);
             let key = self.store.keys.received_that_names(&sealed, at.connection, at.id);
-            self.pointer(key, expires)
+            pointer(key, expires, Condition::Always)
         });
         pointers.collect()
     }
@@ -188,13 +206,10 @@ impl Connections {
         contact: &ContactId,
         at: Place<'_>,
         expires: Instant,
+        condition: Condition,
     ) -> Result<Write, Error> {
-        self.pointer(self.store.keys.received_of(contact, at.connection, at.id), expires)
-    }
-
-    fn pointer(&self, key: Key, expires: Instant) -> Result<Write, Error> {
-        let pointer = item(key, &serde_json::Map::new())?;
-        Ok(Write::put(pointer.expires(expires), Condition::Always))
+        let key = self.store.keys.received_of(contact, at.connection, at.id);
+        pointer(key, expires, condition)
     }
 
     fn put_call(&self, at: Place<'_>, call: &ReceivedCall, rev: u64) -> Result<Write, Error> {
@@ -311,4 +326,9 @@ impl Connections {
     fn is_kept(&self, found: &Found<ReceivedCall>) -> bool {
         self.store.now() < found.what.expires()
     }
+}
+
+/// An item that leads to a call.
+fn pointer(key: Key, expires: Instant, condition: Condition) -> Result<Write, Error> {
+    Ok(Write::put(item(key, &serde_json::Map::new())?.expires(expires), condition))
 }

@@ -112,6 +112,29 @@ async fn r24_a_booking_whose_date_cannot_be_read_fails_and_is_replayed() {
     assert_eq!(only(&api, ANN).await["fields"]["status"], "cancelled");
 }
 
+/// Read in another zone than the visitor's, the time would be confirmed and reminded of wrongly.
+#[tokio::test]
+async fn r24_a_booking_in_a_zone_that_is_unknown_fails_unless_its_date_has_an_offset() {
+    let (api, _) = with_form().await;
+    let mut written = booking_form();
+    written["map"]["zone"] = json!("time_zone");
+    let path = connected(&api, "zoned", &written).await;
+    let sent = |zone: &str, when: &str| json!({ "mail": "ann@example.com", "nr": "7", "zone": zone, "when": when });
+    posted(&api, &path, &sent("Mars/Phobos", "2026-12-01 13:00")).await.is(202);
+    let lost = newest(&api, "zoned").await;
+    assert_eq!(lost["outcome"], "failed", "{lost:#}");
+    for part in ["Mars/Phobos", "a zone that is known", "replay this call"] {
+        assert!(lost["why"].as_str().unwrap().contains(part), "{lost:#}");
+    }
+    api.get(ANN).await.problem(404);
+    advance(&api, "1 minute").await;
+    posted(&api, &path, &sent("Mars/Phobos", "2026-12-01T13:00:00+02:00")).await.is(200);
+    assert_eq!(only(&api, ANN).await["fields"]["starts_at"], "2026-12-01T11:00:00Z");
+    advance(&api, "1 minute").await;
+    posted(&api, &path, &sent("Asia/Tokyo", "2026-12-01 13:00")).await.is(200);
+    assert_eq!(only(&api, ANN).await["fields"]["starts_at"], "2026-12-01T04:00:00Z");
+}
+
 /// The same holds of any field that a published campaign follows.
 #[tokio::test]
 async fn r24_the_date_is_what_a_campaign_follows() {

@@ -99,17 +99,29 @@ async fn what_a_form_is_not_mapped_for_it_cannot_do() {
         (&json!("unsubscribed"), &Value::Null, &json!("1"))
     );
     assert!(ann["tags"]["Old"].is_string());
-    assert_eq!(newest(&api, "form").await["errors"][0]["code"], "unsubscribed");
-    // A ticked box that is called like it is no consent in Dacapo's words, and hides nothing else.
+    // What anybody could add to a public form neither starts a campaign nor ends a subscription.
     super::advance(&api, "1 minute").await;
-    posted(&api, &path, &json!({ "email": "bob@example.com", "Consent": "yes", "city": "Ulm" }))
-        .await
-        .is(200);
+    let added = json!({ "email": "bob@example.com", "Consent": "unsubscribed", "tags": ["VIP"], "city": "Ulm" });
+    posted(&api, &path, &added).await.is(200);
     let bob = api.get("/v1/contacts/email:bob@example.com").await.is(200);
-    assert_eq!(bob["fields"]["city"], "Ulm");
-    assert_eq!(newest(&api, "form").await["errors"][0]["code"], "consent");
-    let map = json!({ "mail": "email", "again": "resubscribe" });
+    assert_eq!((&bob["fields"]["city"], &bob["consent"]), (&json!("Ulm"), &json!("subscribed")));
+    assert_eq!(bob["tags"].as_object().unwrap().keys().collect::<Vec<_>>(), ["Lead"]);
+    let errors = newest(&api, "form").await["errors"].clone();
+    for (nth, name) in ["Consent", "tags"].into_iter().enumerate() {
+        assert_eq!(
+            (&errors[nth]["path"], &errors[nth]["code"]),
+            (&json!(name), &json!("only_by_map"))
+        );
+    }
+    let map = json!({ "mail": "email", "again": "resubscribe", "ticked": "consent" });
     let mapped = connected(&api, "mapped", &json!({ "kind": "form", "map": map })).await;
+    super::advance(&api, "1 minute").await;
+    let eve = json!({ "mail": "eve@example.com", "ticked": "unsubscribed" });
+    posted(&api, &mapped, &eve).await.is(200);
+    assert_eq!(
+        api.get("/v1/contacts/email:eve@example.com").await.is(200)["consent"],
+        "unsubscribed"
+    );
     posted(&api, &mapped, &json!({ "mail": "ann@example.com", "again": "yes" })).await.is(200);
     assert_eq!(api.ann().await["consent"], "subscribed");
 }

@@ -1,14 +1,17 @@
 //! A process that dies anywhere on the way of a call loses nothing: what is known of the call, the
 //! contact and its object are written, or the call comes again (0050).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::http::Request;
+use chrono::TimeDelta;
 use dacapo_engine::ids::ConnectionId;
+use dacapo_platform::Instant;
 use dacapo_platform::api::{AdminKey, LookBack, do_unfinished_calls, router};
 use dacapo_platform::keys::{CONTACT, OBJECT};
 use dacapo_platform::platform::Platform;
+use dacapo_platform::ports::Clock;
 use dacapo_platform::table::{Body, Condition, Consistency, TableError, Write};
 use dacapo_tests::kit::{FailingTable, Fails};
 use serde_json::{Value, json};
@@ -33,6 +36,16 @@ fn dying(api: &Called, before: usize) -> (Platform, Arc<AtomicUsize>) {
         (nth >= before).then(|| Fails::NotMade(TableError::Unknown("killed".to_owned())))
     });
     (api.embedded.platform.clone().with(|setup| setup.ports.table = table), written)
+}
+
+/// The same account in a process that cannot write contacts for now.
+fn shut_for_contacts(api: &Called) -> Platform {
+    let table = FailingTable::before(Arc::clone(&api.embedded.platform.store.table));
+    table.fails(|writes: &[Write]| {
+        let is_contact = writes.iter().any(|write| write.key().sk.starts_with(CONTACT));
+        is_contact.then(|| Fails::NotMade(TableError::Unknown("shut".to_owned())))
+    });
+    api.embedded.platform.clone().with(|setup| setup.ports.table = table)
 }
 
 async fn posted(platform: Platform, path: &str, body: &Value) -> u16 {
@@ -121,17 +134,75 @@ async fn r70_a_call_that_ends_the_process_each_time_is_set_aside_after_three_att
     api.get(ANN).await.is(200);
 }
 
+/// A double click: the first of two equal posts has not written yet when the second one comes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_post_twice_at_once_is_done_once() {
+    let api = Called::new().await;
+    let form = json!({ "kind": "form", "tags": ["Brochure"] });
+    let path = connected(&api, "tool", &form).await;
+    let (reached, is_there) = std::sync::mpsc::channel();
+    let (go_on, waits) = std::sync::mpsc::channel::<()>();
+    let table = FailingTable::before(Arc::clone(&api.embedded.platform.store.table));
+    table.fails(move |writes: &[Write]| {
+        if writes.iter().any(|write| write.key().sk.starts_with(CONTACT)) {
+            reached.send(()).ok();
+            waits.recv_timeout(std::time::Duration::from_secs(30)).ok();
+        }
+        None
+    });
+    let platform = api.embedded.platform.clone().with(|setup| setup.ports.table = table);
+    let body = json!({ "email": "ann@example.com" });
+    let first = tokio::spawn({
+        let (path, body) = (path.clone(), body.clone());
+        async move { posted(platform, &path, &body).await }
+    });
+    let reached = tokio::task::spawn_blocking(move || is_there.recv());
+    reached.await.unwrap().expect("the first is about to write");
+    super::posted(&api, &path, &body).await.is(200);
+    drop(go_on);
+    assert_eq!(first.await.unwrap(), 200);
+    assert_eq!(outcomes(&api).await, ["done"]);
+    assert_eq!(api.ann().await["rev"], 1, "it was written once");
+}
+
+/// A clock that goes on a while each time it is looked at.
+struct SlowClock {
+    now: Mutex<Instant>,
+    by: TimeDelta,
+}
+
+impl Clock for SlowClock {
+    fn now(&self) -> Instant {
+        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
+        *now += self.by;
+        *now
+    }
+}
+
+/// Kept calls of one connection, however many, leave time for those of the others.
+#[tokio::test]
+async fn r70_kept_calls_of_one_connection_keep_no_other_waiting() {
+    let api = with_kept_calls(&["I1", "I2", "I3"]).await;
+    let form = connected(&api, "website", &json!({ "kind": "form" })).await;
+    let platform = shut_for_contacts(&api);
+    assert_eq!(posted(platform, &form, &json!({ "email": "eve@example.com" })).await, 202);
+    let now = Mutex::new(api.embedded.platform.store.now() + TimeDelta::minutes(3));
+    let clock = Arc::new(SlowClock { now, by: TimeDelta::milliseconds(1_500) });
+    let platform = api.embedded.platform.clone().with(|setup| setup.ports.clock = clock);
+    do_unfinished_calls(&platform, LookBack::All).await.expect("the round");
+    let of = async |id: &str| -> Vec<Value> {
+        calls(&api, id).await.iter().map(|call| call["outcome"].clone()).collect()
+    };
+    let (tool, website) = (of("tool").await, of("website").await);
+    assert!(tool.contains(&json!("received")), "there was no time for all: {tool:?}");
+    assert_eq!(website, ["done"]);
+}
+
 #[tokio::test]
 async fn r70_an_attempt_that_ends_with_an_error_is_none_that_ended_the_process() {
     let api = with_kept_calls(&["I1"]).await;
     for _ in 0..4 {
-        let table = FailingTable::before(Arc::clone(&api.embedded.platform.store.table));
-        table.fails(|writes: &[Write]| {
-            let is_contact = writes.iter().any(|write| write.key().sk.starts_with(CONTACT));
-            is_contact.then(|| Fails::NotMade(TableError::Unknown("shut".to_owned())))
-        });
-        let platform = api.embedded.platform.clone().with(|setup| setup.ports.table = table);
-        do_unfinished_calls(&platform, LookBack::All).await.expect("the call waits");
+        do_unfinished_calls(&shut_for_contacts(&api), LookBack::All).await.expect("the call waits");
         assert_eq!(outcomes(&api).await, ["received"]);
     }
     do_unfinished_calls(&api.embedded.platform, LookBack::All).await.expect("it is done");

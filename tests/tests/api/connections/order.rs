@@ -322,6 +322,22 @@ async fn one_date_for_each_contact_is_not_set_by_a_late_call() {
 
 /// A booking that nobody knew to be the move of another one becomes one with it, and the keys of
 /// both lead to it.
+/// A time that cannot be meant hides nothing that is told later.
+#[tokio::test]
+async fn r70_a_booking_that_was_told_in_the_year_9999_can_be_cancelled() {
+    let (api, path) = account("calcom").await;
+    let booking = calcom::booking("b1", "2026-12-01T13:00:00Z");
+    let told = |event: &str| calcom::body(event, &booking);
+    let mut booked = told("BOOKING_CREATED");
+    booked["createdAt"] = json!("9999-01-01T00:00:00.000Z");
+    calcom(&api, &path, &booked).await.is(200);
+    super::advance(&api, "1 minute").await;
+    let mut cancelled = told("BOOKING_CANCELLED");
+    cancelled["createdAt"] = json!(api.embedded.platform.store.now());
+    calcom(&api, &path, &cancelled).await.is(200);
+    assert_eq!(only(&api, ANN).await["fields"]["status"], "cancelled");
+}
+
 #[tokio::test]
 async fn r70_two_objects_that_turn_out_to_be_one_become_one() {
     let (api, path) = account("calcom").await;

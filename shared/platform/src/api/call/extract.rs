@@ -1,6 +1,6 @@
 //! Reading a call: its path, its parameters, its body. What cannot be read is a [`Problem`].
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header;
 use axum::http::request::Parts;
@@ -89,6 +89,10 @@ pub(in crate::api) async fn whole(parts: &Parts, body: Body) -> Result<Bytes, Pr
     let path = parts.uri.path();
     let is_hook = path.starts_with("/v1/hooks/") || path.starts_with("/v1/in/");
     let limit = if is_hook { LARGEST_HOOK } else { LARGEST_BODY };
+    // What says that it is too large is not waited for.
+    if usize::try_from(body.size_hint().lower()).map_or(true, |declared| declared > limit) {
+        return Err(Problem::too_large(limit));
+    }
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(limit)),

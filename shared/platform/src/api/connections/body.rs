@@ -13,7 +13,8 @@ use serde_json::{Map, Value};
 use crate::api::call::charset::{self, Charset};
 use crate::api::call::extract::{is_json, json, media_type};
 use crate::api::call::problem::Problem;
-use crate::connections::{Body, Kind, Tree};
+use crate::connections::{Body, Kind};
+use crate::json_tree::Tree;
 
 const URLENCODED: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data";

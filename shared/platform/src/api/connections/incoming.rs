@@ -39,10 +39,11 @@ use crate::connections::{
     Body, Connection, Found, Kept, Kind, Misfit, NewCall, Outcome, Place, Rated, ReceivedCall,
     SIGNED_BY, is_outdated, understand, verify,
 };
-use crate::error::Retryability;
+use crate::error::{Error, Retryability};
 use crate::keys::sha256;
 use crate::metrics::Metric;
 use crate::platform::Platform;
+use crate::store::TRIES;
 
 /// Within this time the same post to a form is a repeat.
 const SAME_POST: TimeDelta = TimeDelta::minutes(10);
@@ -93,6 +94,7 @@ async fn receive(
     let Some(connection) = platform.connections.opened_by(&token).await? else {
         return Err(Problem::not_found("there is no connection with this URL, or no more"));
     };
+    let Some(reading) = known.reads(&hash) else { return Err(too_many(1)) };
     let (parts, body) = request.into_parts();
     let arrived = Arrived { platform: &platform, connection: &connection, hash: &hash, now };
     let body = match whole(&parts, body).await {
@@ -103,6 +105,7 @@ async fn receive(
         }
         Err(problem) => return Err(problem),
     };
+    drop(reading);
     arrived.taken(&parts, &body).await
 }
 
@@ -416,9 +419,10 @@ impl Working<'_> {
         };
         let Self { platform, connection, at, is_continued } = *self;
         // What of it was written already is known by its pointer; only a replay writes it once more.
-        let is_continued = is_continued && call.replayed.is_none();
-        let expires = call.expires();
-        let performer = Performer { platform, connection, place: at, expires, is_continued };
+        let (is_replayed, expires) = (call.replayed.is_some(), call.expires());
+        let is_continued = is_continued && !is_replayed;
+        let performer =
+            Performer { platform, connection, place: at, expires, is_continued, is_replayed };
         call.outcome = Outcome::Done;
         call.made = Vec::new();
         let mut outdated = None;
@@ -436,6 +440,8 @@ impl Working<'_> {
                     call.misfits.push(misfit);
                 }
                 Err(NotPerformed::Failed(problem)) => return Err(problem),
+                // It is tried again where that happens.
+                Err(NotPerformed::Overtaken) => return Err(Error::Contended(TRIES).into()),
             }
         }
         if call.made.is_empty() && call.outcome == Outcome::Done && outdated.is_some() {

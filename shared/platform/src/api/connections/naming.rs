@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 use crate::api::contacts::names::{Meaning, meaning};
 use crate::catalog::Loaded;
 use crate::connections::{Answered, Incoming, IncomingObject, Misfit};
-use crate::contact_json::consent_of;
 
-/// What nobody sends by calling a field like it: only a map takes it.
-const ONLY_BY_MAP: [&str; 5] = ["suppressed", "resubscribe", "clear", "remove_tags", "fields"];
+/// What nobody sends by adding a line to a public form: only a map takes it.
+const ONLY_BY_MAP: [&str; 7] =
+    ["tags", "consent", "suppressed", "resubscribe", "clear", "remove_tags", "fields"];
 
 /// What is sent about the object: what the tool says, then answers to questions that are called
 /// like a field, or have its label; and what the type has no field for.
@@ -95,14 +95,16 @@ pub(super) fn members(
     let fields = &loaded.catalog.fields;
     let (mut sent, mut told) = (contact.clone(), Vec::new());
     if incoming.by_name {
-        sent.retain(|name, value| match meaning(name, fields).0 {
-            Meaning::Member("consent") if value.as_str().and_then(consent_of).is_none() => {
-                let message = "it is no consent; write subscribed, unsubscribed or none, or map another field to it";
-                told.push(Misfit::new(name, "consent", message));
+        sent.retain(|name, _| match meaning(name, fields).0 {
+            Meaning::Member(member) if ONLY_BY_MAP.contains(&member) => {
+                let message = format!(
+                    "it was left out: anybody could add it to what a form sends; if your form has it, put \"{name}\": \
+                     \"{member}\" into the map of this connection, and replay this call"
+                );
+                told.push(Misfit::new(name, "only_by_map", message));
                 false
             }
-            Meaning::Member(member) => !ONLY_BY_MAP.contains(&member),
-            Meaning::Field(_) => true,
+            Meaning::Member(_) | Meaning::Field(_) => true,
             Meaning::ReadOnly | Meaning::Unknown => false,
         });
     }

@@ -7,7 +7,10 @@
 
 use dacapo_engine::address::folded;
 use dacapo_engine::contact::{Author, Contact, Patch};
-use dacapo_engine::ids::ObjectType;
+use dacapo_engine::field::FieldType;
+use dacapo_engine::ids::{ContactId, ObjectType};
+use dacapo_engine::time::{SlashDates, Zone, read_datetime};
+
 use serde_json::{Map, Value};
 
 use crate::Instant;
@@ -29,7 +32,10 @@ use crate::error::{Error, Retryability};
 use crate::objects::{ObjectError, ObjectWrite, ObjectWritten, PersonWrite, ToldBy};
 use crate::platform::Platform;
 use crate::store::TRIES;
-use crate::table::Write;
+use crate::table::{Condition, Write};
+
+/// A zone in which no hour is named as in UTC.
+const FAR_EAST: Zone = Zone::Pacific__Kiritimati;
 
 /// How many of the values that a call's contact or object lost are logged.
 const MOST_LOGGED: usize = 5;
@@ -41,8 +47,10 @@ pub(super) struct Performer<'a> {
     pub(super) place: Place<'a>,
     /// When the call expires.
     pub(super) expires: Instant,
-    /// Whether somebody has begun the call and not ended it.
+    /// Whether the call was begun before and not ended.
     pub(super) is_continued: bool,
+    /// Whether a user has it done again.
+    pub(super) is_replayed: bool,
 }
 
 /// Why something was not written.
@@ -54,6 +62,8 @@ pub(super) enum NotPerformed {
     Outdated(Misfit),
     /// Something failed for now: the whole call is to be sent again.
     Failed(Problem),
+    /// The same call, which came twice at once, has written it just now.
+    Overtaken,
 }
 
 impl From<Error> for NotPerformed {
@@ -78,6 +88,7 @@ impl From<WriteError> for NotPerformed {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::Failed(error) => error.into(),
+            WriteError::Refused(..) => Self::Overtaken,
             error => Problem::from(error).into(),
         }
     }
@@ -142,34 +153,40 @@ impl Performer<'_> {
         incoming: &Incoming,
     ) -> Result<(Made, Vec<Misfit>), NotPerformed> {
         let loaded = self.platform.catalog.current().await?;
-        let (person, mut told) = self.person(incoming, &loaded).await?;
-        if let Some(made) = self.made_before(incoming, &person).await? {
-            return Ok((made, told));
-        }
-        self.warn(&person.read.skipped);
-        let made = match &incoming.object {
-            Some(object) => {
-                self.write_both((object, incoming), &person, &loaded, &mut told).await?
+        let mut may_be_made = self.is_continued;
+        for _ in 0..TRIES {
+            let (person, mut told) = self.person(incoming, &loaded).await?;
+            if may_be_made && let Some(made) = self.made_before(incoming, &person).await? {
+                return Ok((made, told));
             }
-            None => match &incoming.booking {
-                Some(booking) => self.write_booking(booking, &person, &mut told).await?,
-                None => self.write_contact(&person, &mut told).await?,
-            },
-        };
-        told.extend(unanswered(incoming, &self.connection.map, &loaded));
-        Ok((made, told))
+            let made = match (&incoming.object, &incoming.booking) {
+                (Some(object), _) => {
+                    self.write_both((object, incoming), &person, &loaded, &mut told).await
+                }
+                (None, Some(booking)) => {
+                    self.write_booking((booking, incoming), &person, &mut told).await
+                }
+                (None, None) => self.write_contact(incoming, &person, &mut told).await,
+            };
+            if matches!(made, Err(NotPerformed::Overtaken)) {
+                may_be_made = true;
+                continue;
+            }
+            self.warn(&person.read.skipped);
+            told.extend(unanswered(incoming, &self.connection.map, &loaded));
+            return Ok((made?, told));
+        }
+        Err(Error::Contended(TRIES).into())
     }
 
-    /// What a call that is continued has written of this contact already: it is written together with
-    /// a pointer to the call. What says when it happened is no worse for being told again.
+    /// What the call has written of this contact already: it is written together with a pointer to
+    /// the call. What says when it happened is no worse for being told again.
     async fn made_before(
         &self,
         incoming: &Incoming,
         person: &Person,
     ) -> Result<Option<Made>, Error> {
-        let Some(contact) = person.before.as_ref().filter(|_| self.is_continued) else {
-            return Ok(None);
-        };
+        let Some(contact) = &person.before else { return Ok(None) };
         if incoming.told.is_some()
             || !self.platform.connections.has_written(&contact.id, self.place).await?
         {
@@ -180,6 +197,16 @@ impl Performer<'_> {
             .as_ref()
             .map(|object| MadeObject { kind: object.kind.clone(), key: object.key.clone() });
         Ok(Some(Made { contact: contact.id.clone(), created: false, changed: true, object }))
+    }
+
+    /// The pointer from a contact to the call that wrote it. What is no worse for being told again,
+    /// and what a user wants to be done again, is written whether it is there or not.
+    fn pointer(&self, incoming: &Incoming, contact: &ContactId) -> Result<Write, Error> {
+        let condition = match incoming.told.is_none() && !self.is_replayed {
+            true => Condition::Absent,
+            false => Condition::Always,
+        };
+        self.platform.connections.pointer_of(contact, self.place, self.expires, condition)
     }
 
     fn author(&self) -> Author {
@@ -226,25 +253,41 @@ impl Performer<'_> {
         Ok((Person { read, late, resubscribing, before }, told))
     }
 
-    /// Whether nothing is lost that reminders hang on: with a date that cannot be read, what is ahead
-    /// would be there, and nobody would ever hear of it.
+    /// Whether nothing is lost that reminders hang on: with a date that cannot be read, or in a zone
+    /// that is unknown, what is ahead would be there, and nobody would hear of it in time.
     fn holds_its_date(
         &self,
-        read: &ReadObject,
+        (person, read): (&Person, &ReadObject),
         (kind, fields): (&ObjectType, &Map<String, Value>),
         loaded: &Loaded,
     ) -> Result<(), NotPerformed> {
         if is_over(fields) {
             return Ok(());
         }
-        let is_date = |fault: &&Fault| {
-            let key = fault.path.strip_prefix(OBJECT).unwrap_or(&fault.path);
-            key == BEGIN || loaded.catalog.followed_of(kind, key).is_some()
+        let is_date = |key: &str| key == BEGIN || loaded.catalog.followed_of(kind, key).is_some();
+        let unreadable = read
+            .skipped
+            .iter()
+            .filter(|fault| is_date(fault.path.strip_prefix(OBJECT).unwrap_or(&fault.path)));
+        let slashes =
+            loaded.catalog.settings.date_order.map_or(SlashDates::Refused, SlashDates::In);
+        let hangs_on_the_zone = |key: &str, value: &Value| {
+            let field = loaded.catalog.objects.get(kind).and_then(|kind| kind.fields.get(key));
+            let is_instant = field.is_some_and(|field| field.kind == FieldType::Datetime);
+            let in_zone = |text, zone| read_datetime(text, zone, slashes);
+            is_instant
+                && value
+                    .as_str()
+                    .is_some_and(|text| in_zone(text, Zone::UTC) != in_zone(text, FAR_EAST))
         };
-        let lost = read.skipped.iter().filter(is_date).cloned().map(|mut fault| {
+        let zone = person.read.skipped.iter().find(|fault| fault.code == "time_zone");
+        let zone = zone.filter(|_| {
+            fields.iter().any(|(key, value)| is_date(key) && hangs_on_the_zone(key, value))
+        });
+        let lost = unreadable.chain(zone).cloned().map(|mut fault| {
             fault.message.push_str(
-                "; nothing was written, since reminders hang on this date: set `date_order`, or have the date sent so, and \
-                 replay this call",
+                "; nothing was written, since reminders hang on the date: set `date_order`, or have the date sent so, \
+                 with its offset or a zone that is known, and replay this call",
             );
             fault
         });
@@ -267,14 +310,14 @@ impl Performer<'_> {
 
     async fn write_contact(
         &self,
+        incoming: &Incoming,
         person: &Person,
         told: &mut Vec<Misfit>,
     ) -> Result<Made, NotPerformed> {
-        let Platform { store, contacts, traces, connections, .. } = self.platform;
+        let Platform { store, contacts, traces, .. } = self.platform;
         let (by, read) = (self.author(), &person.read);
         let together = |written: &Written| -> Result<Vec<Write>, Error> {
-            let contact = &written.contact.id;
-            let mut writes = vec![connections.pointer_of(contact, self.place, self.expires)?];
+            let mut writes = vec![self.pointer(incoming, &written.contact.id)?];
             writes.extend(skipping::line(store, written, &by, &read.skipped)?);
             Ok(writes)
         };
@@ -291,7 +334,7 @@ impl Performer<'_> {
     /// booking, nothing of it is taken: the contact may have another date by now.
     async fn write_booking(
         &self,
-        booking: &Booking,
+        (booking, incoming): (&Booking, &Incoming),
         person: &Person,
         told: &mut Vec<Misfit>,
     ) -> Result<Made, NotPerformed> {
@@ -312,7 +355,7 @@ impl Performer<'_> {
                 if !late {
                     writes.push(connections.note_booking(contact, key, status, known)?);
                 }
-                writes.push(connections.pointer_of(contact, self.place, self.expires)?);
+                writes.push(self.pointer(incoming, contact)?);
                 let replaced = booking.replaces.as_ref().filter(|replaced| *replaced != key);
                 if let Some(replaced) = replaced {
                     writes.push(connections.end_booking(contact, replaced)?);
@@ -346,7 +389,7 @@ impl Performer<'_> {
         loaded: &Loaded,
         told: &mut Vec<Misfit>,
     ) -> Result<Made, NotPerformed> {
-        let Platform { store, objects, traces, connections, .. } = self.platform;
+        let Platform { store, objects, traces, .. } = self.platform;
         let Some((kind, definition)) = loaded.catalog.objects.get_key_value(object.kind.as_str())
         else {
             let kind = &object.kind;
@@ -373,14 +416,13 @@ impl Performer<'_> {
         let read = reader.done()?;
         let by = self.author();
         let together = |written: &ObjectWritten| -> Result<Vec<Write>, Error> {
-            let contact = &written.person.contact.id;
-            let mut writes = vec![connections.pointer_of(contact, self.place, self.expires)?];
+            let mut writes = vec![self.pointer(incoming, &written.person.contact.id)?];
             let skipped = person.read.skipped.iter().chain(&read.skipped).cloned();
             let skipped: Vec<Fault> = skipped.collect();
             writes.extend(skipping::line(store, &written.object, &by, &skipped)?);
             Ok(writes)
         };
-        self.holds_its_date(&read, (kind, &fields), loaded)?;
+        self.holds_its_date((person, &read), (kind, &fields), loaded)?;
         let named = match person.read.email.as_deref() {
             Some(email) => PersonWrite::ByAddress(email, &person.read.patch),
             None => PersonWrite::Unsaid,

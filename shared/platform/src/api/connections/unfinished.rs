@@ -32,6 +32,9 @@ const LEFT_ALONE: TimeDelta = TimeDelta::minutes(2);
 /// How long it may take: a function has a little more.
 const TAKES: TimeDelta = TimeDelta::seconds(20);
 
+/// How often it is done.
+const ROUND: TimeDelta = TimeDelta::minutes(5);
+
 /// From what age on a person should know.
 const TROUBLE_FROM: TimeDelta = TimeDelta::minutes(30);
 
@@ -76,8 +79,17 @@ pub async fn do_unfinished_calls(platform: &Platform, back: LookBack) -> Result<
     let platform = platform.at_work();
     let began = platform.store.now();
     let mut done = Ok(());
-    for connection in platform.connections.list().await? {
-        done = done.and(of_connection(&platform, &connection, (began, back)).await);
+    let mut connections = platform.connections.list().await?;
+    // Each may begin a round, and each has its share of the time: none keeps the others waiting.
+    let round = began.timestamp().div_euclid(ROUND.num_seconds());
+    let first = round.rem_euclid(i64::try_from(connections.len().max(1)).unwrap_or(1));
+    connections.rotate_left(usize::try_from(first).unwrap_or(0));
+    let mut others = i32::try_from(connections.len()).unwrap_or(i32::MAX);
+    for connection in connections {
+        let now = platform.store.now();
+        let until = now + (began + TAKES - now) / others;
+        others -= 1;
+        done = done.and(of_connection(&platform, &connection, back.span(began), until).await);
     }
     done
 }
@@ -85,12 +97,14 @@ pub async fn do_unfinished_calls(platform: &Platform, back: LookBack) -> Result<
 async fn of_connection(
     platform: &Platform,
     connection: &Connection,
-    (began, back): (Instant, LookBack),
+    back: TimeDelta,
+    until: Instant,
 ) -> Result<(), Error> {
     let connections = &platform.connections;
-    let span = (began - back.span(began), began - LEFT_ALONE);
+    let began = platform.store.now();
+    let span = (began - back, began - LEFT_ALONE);
     for (id, found) in connections.unfinished(&connection.id, span, MOST_AT_ONCE).await? {
-        if platform.store.now() - began >= TAKES {
+        if platform.store.now() >= until {
             tracing::warn!(
                 connection = connection.id.as_str(),
                 "no time is left; received calls wait"
