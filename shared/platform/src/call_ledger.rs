@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use chrono::serde::ts_milliseconds_option;
 use dacapo_engine::ids::{CampaignId, ElementId};
 use serde::{Deserialize, Serialize};
 
@@ -42,18 +43,10 @@ pub(crate) struct CallRecord {
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
     /// Since when it is over: it was made, refused or given up.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub over: Option<Instant>,
     /// The end of a worker's claim.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub lease: Option<Instant>,
     /// How often it failed.
     #[serde(default, skip_serializing_if = "crate::is_zero")]
@@ -62,11 +55,7 @@ pub(crate) struct CallRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// It is not made again before this instant.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub again: Option<Instant>,
     /// The number of writes.
     pub n: u64,

@@ -14,6 +14,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use chrono::serde::ts_milliseconds_option;
 use dacapo_engine::campaign::format::{Email, Sender};
 use dacapo_engine::decide::Delivery;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
@@ -99,18 +100,10 @@ pub struct MessageRecord {
     #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub stops: u32,
     /// Since when it is delayed for that reason.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub held_since: Option<Instant>,
     /// Until when a claim holds.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub lease: Option<Instant>,
     /// The mail service's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -40,6 +40,7 @@ mod worker;
 
 use std::sync::Arc;
 
+use chrono::serde::ts_milliseconds_option;
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, ContactId, ObjectType, Tag};
 use serde::{Deserialize, Serialize};
@@ -92,18 +93,10 @@ pub enum JobKind {
     /// Timers and messages are ordered again from the table: after a restore, or in a new stack.
     Reconcile {
         /// The instant to which the table was restored, if it was.
-        #[serde(
-            default,
-            skip_serializing_if = "Option::is_none",
-            with = "chrono::serde::ts_milliseconds_option"
-        )]
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
         restored_to: Option<Instant>,
         /// Until when messages are taken to have left.
-        #[serde(
-            default,
-            skip_serializing_if = "Option::is_none",
-            with = "chrono::serde::ts_milliseconds_option"
-        )]
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
         sent_until: Option<Instant>,
     },
 }
@@ -250,11 +243,7 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When it ended.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub ended_at: Option<Instant>,
     /// What a dry run found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -340,11 +329,7 @@ struct Shard {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     late: Vec<(u32, ContactId)>,
     /// Since when some of them wait.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     waits: Option<Instant>,
     counts: Counts,
     /// The first failures.

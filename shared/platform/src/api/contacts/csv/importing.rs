@@ -35,6 +35,7 @@ use crate::api::contacts::csv::rows::{Row, Rows};
 use crate::api::contacts::reading::{Invalid, UnknownFields};
 use crate::catalog::{CatalogStore, Loaded};
 use crate::error::Error;
+use crate::platform::Platform;
 use crate::store::{Store, item, read};
 use crate::table::{Condition, Key, TableError, Write};
 
@@ -132,8 +133,7 @@ struct StoredImport {
 ///
 /// 415 for what is no CSV, 422 for a file that is wrong as a whole, and what the writer answers.
 pub(in crate::api) async fn imported(
-    store: &Store,
-    catalog: &CatalogStore,
+    platform: &Platform,
     holder: &Holder,
     what: &str,
     writer: &dyn RowWriter,
@@ -144,6 +144,7 @@ pub(in crate::api) async fn imported(
         return Err(Problem::media_type("send CSV, with `Content-Type: text/csv`"));
     }
     let declared = charset::declared(&parts)?;
+    let Platform { store, catalog, .. } = platform;
     let key = key(store, holder, what, &parts.headers)?;
     let known: Option<StoredImport> = match &key {
         Some(key) => {
