@@ -22,13 +22,12 @@ use crate::api::call::shapes::{
 };
 use crate::api::call::surface::{Surface, calls};
 use crate::api::jobs::selecting::requested;
-use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
 use crate::error::Error;
 use crate::jobs::{
     BeginError, CancelError, Job, JobKind, Jobs, Picked, Progress, Requested, Selection,
 };
-use crate::store::Store;
+use crate::platform::Platform;
 use crate::table::Cursor;
 
 /// What a cursor of the list begins with.
@@ -392,13 +391,12 @@ async fn release(
 #[utoipa::path(post, path = "/v1/mass-actions/erase-account", tag = "Mass actions", request_body = EraseAccount,
     responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn erase_account(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(jobs): State<Arc<Jobs>>,
+    State(api): State<Api>,
     holder: Holder,
     once: Once,
     Json(sent): Json<EraseAccount>,
 ) -> Result<Answer, Problem> {
+    let Platform { store, catalog, jobs, .. } = &api.platform;
     let wanted = format!("erase account {}", store.keys.account());
     if sent.confirm.trim() != wanted {
         let message = format!("this cannot be undone; send {{\"confirm\": \"{wanted}\"}} to do it");

@@ -1,24 +1,21 @@
 //! Objects of a type as CSV, each with the address of its contact, as an import reads them.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::response::Response;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::ids::{FieldKey, ObjectType};
 
+use crate::api::Api;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::lists::foreign_cursor;
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::csv::export::{LAST, Part, Rows, put_last};
 use crate::api::contacts::object_names::object_type;
-use crate::catalog::CatalogStore;
 use crate::contacts::read_contact;
 use crate::error::Error;
 use crate::keys::SHARDS;
-use crate::objects::Objects;
-use crate::store::Store;
+use crate::platform::Platform;
 use crate::table::{Consistency, Cursor, LONGEST_SK};
 
 /// How many objects are read at once.
@@ -49,14 +46,12 @@ const FILE: &str = "attachment; filename=\"objects.csv\"";
     responses((status = 200, body = String, content_type = "text/csv"), (status = 404, body = Problem),
         (status = 422, body = Problem)))]
 async fn export(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(objects): State<Arc<Objects>>,
+    State(api): State<Api>,
     Path(kind): Path<String>,
     Query(part): Query<Part>,
 ) -> Result<Response, Problem> {
     let (limit, from) = (part.limit()?, part.cursor()?);
-    let loaded = catalog.current().await?;
+    let loaded = api.platform.catalog.current().await?;
     let (kind, definition) = object_type(&loaded.catalog, &kind)?;
     let fields: Vec<FieldKey> = definition.fields.keys().cloned().collect();
     let mut rows = Rows::default();
@@ -78,7 +73,7 @@ async fn export(
     };
     let (mut left, mut next) = (limit.unwrap_or(usize::MAX), None);
     'file: while shard < SHARDS {
-        let page = page(&store, &objects, kind, shard, after.as_deref()).await?;
+        let page = page(&api.platform, kind, shard, after.as_deref()).await?;
         let Some(last) = page.last().map(|(id, _)| id.clone()) else {
             (shard, after) = (shard + 1, None);
             continue;
@@ -105,12 +100,12 @@ type Entry = (String, Option<(Contact, Option<Contact>)>);
 
 /// The next objects of a shard.
 async fn page(
-    store: &Store,
-    objects: &Objects,
+    platform: &Platform,
     kind: &ObjectType,
     shard: u32,
     after: Option<&str>,
 ) -> Result<Vec<Entry>, Error> {
+    let Platform { store, objects, .. } = platform;
     let ids = objects.listed(kind, shard, after, AT_ONCE).await?;
     let own = ids.iter().map(|id| store.keys.contact(id));
     let persons = ids.iter().map(|id| store.keys.contact(&id.person()));
