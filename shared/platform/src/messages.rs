@@ -26,7 +26,7 @@ use crate::Instant;
 use crate::error::Error;
 use crate::rate_limited_log::without_addresses;
 use crate::store::{Store, item, read};
-use crate::table::{Condition, Item, Key, TableError, Write};
+use crate::table::{Item, Key, TableError, Write};
 
 /// Why a message was not sent whose contact left the step first: by a stop, a reset, a goal or an
 /// event (R31).
@@ -43,6 +43,17 @@ pub enum MessageStatus {
     /// It was settled.
     #[serde(untagged)]
     Settled(Outcome),
+}
+
+impl MessageStatus {
+    /// The word for it, as programs outside read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Released => "released",
+            Self::Settled(outcome) => outcome.word(),
+        }
+    }
 }
 
 /// What a test mail is made of: a draft may change before it leaves.
@@ -211,8 +222,7 @@ impl MessageLedger {
         next: &MessageRecord,
         together: Vec<Write>,
     ) -> Result<bool, Error> {
-        let condition = if next.n == 1 { Condition::Absent } else { Condition::Rev(next.n - 1) };
-        let mut writes = vec![Write::put(self.item(key.clone(), next)?, condition)];
+        let mut writes = vec![Write::next(self.item(key.clone(), next)?)];
         writes.extend(together);
         match self.store.write(writes).await {
             Ok(()) => Ok(true),

@@ -113,6 +113,28 @@ impl JobKind {
             Self::Reconcile { .. } => "reconcile",
         }
     }
+
+    /// Whether it is done in campaigns, one after the other, and not to contacts as such.
+    pub(crate) fn is_in_campaigns(self) -> bool {
+        match self {
+            Self::EraseAccount | Self::Reconcile { .. } => false,
+            Self::StopCampaign { .. } | Self::Release | Self::EnrollExisting | Self::Milestones => {
+                true
+            }
+        }
+    }
+
+    /// Whether it stops or releases: that is about those who were in the campaign when it was asked
+    /// for.
+    pub(crate) fn stops_or_releases(self) -> bool {
+        match self {
+            Self::StopCampaign { .. } | Self::Release => true,
+            Self::EnrollExisting
+            | Self::Milestones
+            | Self::EraseAccount
+            | Self::Reconcile { .. } => false,
+        }
+    }
 }
 
 /// Which contacts.
@@ -151,6 +173,18 @@ pub struct Members {
 }
 
 impl Selection {
+    /// The tag that those who are meant have, if that is what makes them meant.
+    pub(crate) fn tag(&self) -> Option<&Tag> {
+        match self {
+            Self::Tag(tag) => Some(tag),
+            Self::Named { .. }
+            | Self::Enrolled
+            | Self::Everybody
+            | Self::Objects(_)
+            | Self::Members(_) => None,
+        }
+    }
+
     /// How those that are meant have to stand in the campaign.
     pub(crate) fn status(&self) -> Option<Status> {
         match self {

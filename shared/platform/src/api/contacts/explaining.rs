@@ -27,7 +27,7 @@ use crate::catalog::{Head, Loaded};
 use crate::enrollments::StoredEnrollment;
 use crate::error::Error;
 use crate::keys::Keys;
-use crate::messages::{MessageRecord, MessageStatus};
+use crate::messages::MessageRecord;
 use crate::platform::Platform;
 use crate::store::{Store, read};
 
@@ -161,11 +161,7 @@ impl Reading<'_> {
                 at: record.at,
                 run: record.run,
                 element: record.element,
-                status: match record.status {
-                    MessageStatus::Claimed => "claimed",
-                    MessageStatus::Released => "released",
-                    MessageStatus::Settled(outcome) => outcome.word(),
-                },
+                status: record.status.word(),
                 reason: record.reason,
             })
         };

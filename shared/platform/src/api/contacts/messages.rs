@@ -20,7 +20,7 @@ use crate::contact_json::instant_text;
 use crate::error::Error;
 use crate::keys::{Keys, subject_in};
 use crate::mail::MailRenderer;
-use crate::messages::{MessageRecord, MessageStatus};
+use crate::messages::MessageRecord;
 use crate::platform::Platform;
 use crate::store::read;
 use crate::table::Cursor;
@@ -183,11 +183,7 @@ async fn message(
         object,
         run: record.run,
         element: record.element.to_string(),
-        status: match record.status {
-            MessageStatus::Claimed => "claimed",
-            MessageStatus::Released => "released",
-            MessageStatus::Settled(outcome) => outcome.word(),
-        },
+        status: record.status.word(),
         reason: record.reason,
         subject,
         to: record.to,

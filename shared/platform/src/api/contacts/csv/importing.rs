@@ -37,7 +37,7 @@ use crate::catalog::{CatalogStore, Loaded};
 use crate::error::Error;
 use crate::platform::Platform;
 use crate::store::{Store, item, read};
-use crate::table::{Condition, Key, TableError, Write};
+use crate::table::{Key, TableError, Write};
 
 /// How many rows are written at once.
 const AT_ONCE: usize = 32;
@@ -318,13 +318,11 @@ impl Import<'_> {
     /// Stores its progress, in case the file is sent again.
     async fn note(&mut self, ended: bool) -> Result<(), Problem> {
         let Some(key) = &self.key else { return Ok(()) };
-        let before = self.noted.n;
-        let condition = if before == 0 { Condition::Absent } else { Condition::Rev(before) };
         let done = self.now.without_words();
-        let next = StoredImport { done, sum: self.sum, ended, n: before + 1 };
+        let next = StoredImport { done, sum: self.sum, ended, n: self.noted.n + 1 };
         let until = self.store.now() + KEPT_FOR;
         let stored = item(key.clone(), &next)?.rev(next.n).expires(until);
-        match self.store.write(vec![Write::put(stored, condition)]).await {
+        match self.store.write(vec![Write::next(stored)]).await {
             Ok(()) => {}
             Err(TableError::Conflict { .. }) => {
                 return Err(Problem::not_now("the same import is under way; try again"));
