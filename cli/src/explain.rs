@@ -6,7 +6,7 @@ mod contact;
 use std::error::Error;
 use std::process::ExitCode;
 
-use dacapo_authoring::lint::{LINTS, Lint, Page, named, page};
+use dacapo_authoring::lint::{LINTS, Lint, named, page};
 use dacapo_authoring::report::Report;
 use dacapo_authoring::simulate::{Bounds, Surroundings};
 use dacapo_engine::campaign::format::Document;
@@ -40,7 +40,7 @@ pub(crate) fn run(command: &Explain) -> Result<ExitCode, Box<dyn Error>> {
         return Err(format!("there is no lint `{what}`; {remedy}").into());
     };
     if command.files.is_empty() {
-        out::line(Page::of(lint).map(page).unwrap_or_default().trim_end())?;
+        out::line(page(lint).unwrap_or_default().trim_end())?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut texts = Vec::new();

@@ -14,8 +14,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
-use dacapo_embedded::clock::ClockKind;
-use dacapo_embedded::{Embedded, Operation, Options, SqliteStore};
+use dacapo_embedded::{Operation, SqliteStore};
 use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_platform::Instant;
 use dacapo_platform::handlers::timer_name;
@@ -27,7 +26,7 @@ use serde_json::{Value, json};
 
 use super::figure;
 use super::stopwatch::Stopwatch;
-use super::throughput::{KEY, begins, resident_mb, size_of};
+use super::throughput::{self, KEY, begins, resident_mb, size_of, start};
 use crate::caller::Caller;
 
 const CAMPAIGN: &str = r"
@@ -78,9 +77,7 @@ pub(crate) async fn median(contacts: usize) -> Result<Value, Box<dyn Error>> {
     for _ in 0..times {
         runs.push(measure(contacts).await?);
     }
-    let took = |run: &Value| run["micros_a_contact"].as_f64().unwrap_or_default();
-    runs.sort_by(|one, other| took(one).total_cmp(&took(other)));
-    Ok(runs.swap_remove(times / 2))
+    Ok(throughput::median(runs))
 }
 
 /// Stops this many contacts.
@@ -164,19 +161,6 @@ async fn somebody_else(api: &Caller) -> Result<Duration, Box<dyn Error>> {
         }
         tokio::time::sleep(ASKED_EVERY).await;
     }
-}
-
-async fn start(directory: &Path) -> Result<Embedded, Box<dyn Error>> {
-    Ok(Embedded::start(Options {
-        directory: Some(directory.to_owned()),
-        clock: ClockKind::Manual(begins()),
-        time_zone: None,
-        locale: None,
-        smtp: None,
-        public_url: "https://dacapo.example".to_owned(),
-        local: true,
-    })
-    .await?)
 }
 
 /// A contact that entered by the hook, with everything that is stored about it.

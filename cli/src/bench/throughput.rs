@@ -115,11 +115,10 @@ pub(super) fn begins() -> DateTime<Utc> {
     DateTime::from_timestamp(1_796_112_000, 0).unwrap_or_default()
 }
 
-/// Sends contacts through a campaign.
-pub(crate) async fn measure(scenario: Scenario, contacts: usize) -> Result<Value, Box<dyn Error>> {
-    let directory = tempfile::tempdir()?;
-    let embedded = Embedded::start(Options {
-        directory: Some(directory.path().to_owned()),
+/// The engine in a directory, with a standing clock.
+pub(super) async fn start(directory: &Path) -> Result<Embedded, Box<dyn Error>> {
+    Ok(Embedded::start(Options {
+        directory: Some(directory.to_owned()),
         clock: ClockKind::Manual(begins()),
         time_zone: None,
         locale: None,
@@ -127,7 +126,13 @@ pub(crate) async fn measure(scenario: Scenario, contacts: usize) -> Result<Value
         public_url: "https://dacapo.example".to_owned(),
         local: true,
     })
-    .await?;
+    .await?)
+}
+
+/// Sends contacts through a campaign.
+pub(crate) async fn measure(scenario: Scenario, contacts: usize) -> Result<Value, Box<dyn Error>> {
+    let directory = tempfile::tempdir()?;
+    let embedded = start(directory.path()).await?;
     let api = Caller::of(&embedded, KEY);
     let (id, document) = scenario.campaign();
     api.publish(id, &document).await?;
@@ -197,7 +202,7 @@ fn micros(row: &Value) -> f64 {
 }
 
 /// The row whose time is in the middle.
-fn median(mut rows: Vec<Value>) -> Value {
+pub(super) fn median(mut rows: Vec<Value>) -> Value {
     rows.sort_by(|one, other| micros(one).total_cmp(&micros(other)));
     rows.swap_remove(rows.len() / 2)
 }

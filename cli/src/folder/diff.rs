@@ -42,8 +42,7 @@ fn compared(command: &Diff) -> Result<ExitCode, Box<dyn Error>> {
     let mut differs = false;
     let mut has_trouble = false;
     let several = folder.several.iter().map(|(id, paths)| {
-        let names: Vec<String> = paths.iter().map(|path| folder.name(path)).collect();
-        let why = format!("it is in {}; leave it in one of them", names.join(" and in "));
+        let why = folder.in_several(paths);
         Outcome { word: "failed", id: Some(id.to_string()), why, ..Outcome::default() }
     });
     let unreadable = folder.unreadable.iter().map(|Unreadable { path, why, .. }| {

@@ -115,6 +115,12 @@ impl Folder {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
 
+    /// What is wrong with a campaign that is in these files.
+    pub(super) fn in_several(&self, paths: &[PathBuf]) -> String {
+        let names: Vec<String> = paths.iter().map(|path| self.name(path)).collect();
+        format!("it is in {}; leave it in one of them", names.join(" and in "))
+    }
+
     /// Writes a campaign's file: over this document, or where there is none.
     ///
     /// # Errors

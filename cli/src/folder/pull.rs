@@ -67,8 +67,7 @@ fn one(
         ..Outcome::default()
     };
     if let Some(paths) = folder.several.get(id) {
-        let names: Vec<String> = paths.iter().map(|path| folder.name(path)).collect();
-        let why = format!("it is in {}; leave it in one of them", names.join(" and in "));
+        let why = folder.in_several(paths);
         return Ok(outcome("refused", None, why, true));
     }
     let is_it = |file: &&Unreadable| file.id.as_ref() == Some(id);

@@ -70,9 +70,7 @@ impl Pushing<'_> {
             self.told.tell(outcome, false)?;
         }
         for (id, paths) in &self.folder.several {
-            let names: Vec<String> = paths.iter().map(|path| self.folder.name(path)).collect();
-            let why = format!("it is in {}; leave it in one of them", names.join(" and in "));
-            let id = Some(id.to_string());
+            let (id, why) = (Some(id.to_string()), self.folder.in_several(paths));
             let outcome =
                 Outcome { word: "refused", id, why, is_refusal: true, ..Outcome::default() };
             self.told.tell(outcome, false)?;

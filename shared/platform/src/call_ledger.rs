@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use chrono::serde::ts_milliseconds_option;
 use dacapo_engine::ids::{CampaignId, ElementId};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +17,7 @@ use crate::Instant;
 use crate::error::Error;
 use crate::ports::{Call, Done, Outbox};
 use crate::store::{Store, item, read};
-use crate::table::{Condition, Key, TableError, Write};
+use crate::table::{Key, TableError, Write};
 
 /// How long a call stays in the ledger: longer than a queue or the change feed could bring it
 /// again.
@@ -42,18 +43,10 @@ pub(crate) struct CallRecord {
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Instant,
     /// Since when it is over: it was made, refused or given up.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub over: Option<Instant>,
     /// The end of a worker's claim.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub lease: Option<Instant>,
     /// How often it failed.
     #[serde(default, skip_serializing_if = "crate::is_zero")]
@@ -62,11 +55,7 @@ pub(crate) struct CallRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// It is not made again before this instant.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub again: Option<Instant>,
     /// The number of writes.
     pub n: u64,
@@ -110,14 +99,9 @@ impl CallLedger {
         self.store.keys.call(&call.contact, &call.campaign, call.run, call.step)
     }
 
-    fn write_of(
-        &self,
-        call: &Call,
-        record: &CallRecord,
-        condition: Condition,
-    ) -> Result<Write, Error> {
+    fn write_of(&self, call: &Call, record: &CallRecord) -> Result<Write, Error> {
         let stored = item(self.key(call), record)?.rev(record.n);
-        Ok(Write::put(stored.expires(record.at + CALLS_KEPT), condition))
+        Ok(Write::next(stored.expires(record.at + CALLS_KEPT)))
     }
 
     /// Notes that a call is to be queued, or that it is over from the beginning. `false` if it is
@@ -125,7 +109,7 @@ impl CallLedger {
     pub(crate) async fn note(&self, call: &Call, at: Instant, over: bool) -> Result<bool, Error> {
         let over = over.then(|| self.store.now());
         let record = CallRecord { over, ..CallRecord::of(call, at) };
-        let write = self.write_of(call, &record, Condition::Absent)?;
+        let write = self.write_of(call, &record)?;
         match self.store.write(vec![write]).await {
             Ok(()) => Ok(over.is_none()),
             Err(TableError::Conflict { current: Some(current), .. }) => {
@@ -186,9 +170,8 @@ impl CallLedger {
         mut next: CallRecord,
         together: Vec<Write>,
     ) -> Result<Option<CallRecord>, Error> {
-        let condition = if next.n == 0 { Condition::Absent } else { Condition::Rev(next.n) };
         next.n += 1;
-        let mut writes = vec![self.write_of(call, &next, condition)?];
+        let mut writes = vec![self.write_of(call, &next)?];
         writes.extend(together);
         // It may be this very write, whose answer was lost, that was first: then the claim ends by
         // itself.

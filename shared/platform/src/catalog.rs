@@ -9,6 +9,7 @@ mod store;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use chrono::serde::ts_milliseconds_option;
 use dacapo_engine::account::Account;
 use dacapo_engine::campaign::format::{FieldDefinition, ObjectDefinition, Sender};
 use dacapo_engine::campaign::{Campaign, CampaignState, Timeline};
@@ -98,11 +99,7 @@ pub struct Head {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paused {
     /// When the pause ends by itself.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub until: Option<Instant>,
     /// Whether what is overdue then is skipped.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -185,11 +182,7 @@ pub struct Catalog {
     pub objects: BTreeMap<ObjectType, ObjectDefinition>,
     /// When objects are looked through next for those that have been kept long enough (R74). `None`
     /// if they are to be looked through at once.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub objects_due: Option<Instant>,
     /// Campaigns, in order of id.
     pub campaigns: BTreeMap<CampaignId, Head>,
@@ -208,11 +201,7 @@ pub struct Catalog {
     pub open: Vec<OpenJob>,
     /// Everything that was due up to this instant is taken as done, and its messages as sent: the
     /// table was restored.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub sent_until: Option<Instant>,
     /// The job that is erasing the account, if any: meanwhile nothing new is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

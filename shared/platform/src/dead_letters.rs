@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use chrono::serde::ts_milliseconds_option;
 use dacapo_engine::ids::ContactId;
 use serde::{Deserialize, Serialize};
 
@@ -79,11 +80,7 @@ pub struct DeadLetterBody {
     #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub tries: u32,
     /// Since when it is to be done again; `None` if no redrive was requested.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub asked: Option<Instant>,
 }
 

@@ -14,6 +14,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use chrono::serde::ts_milliseconds_option;
 use dacapo_engine::campaign::format::{Email, Sender};
 use dacapo_engine::decide::Delivery;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
@@ -25,7 +26,7 @@ use crate::Instant;
 use crate::error::Error;
 use crate::rate_limited_log::without_addresses;
 use crate::store::{Store, item, read};
-use crate::table::{Condition, Item, Key, TableError, Write};
+use crate::table::{Item, Key, TableError, Write};
 
 /// Why a message was not sent whose contact left the step first: by a stop, a reset, a goal or an
 /// event (R31).
@@ -42,6 +43,17 @@ pub enum MessageStatus {
     /// It was settled.
     #[serde(untagged)]
     Settled(Outcome),
+}
+
+impl MessageStatus {
+    /// The word for it, as programs outside read it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::Released => "released",
+            Self::Settled(outcome) => outcome.word(),
+        }
+    }
 }
 
 /// What a test mail is made of: a draft may change before it leaves.
@@ -99,18 +111,10 @@ pub struct MessageRecord {
     #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub stops: u32,
     /// Since when it is delayed for that reason.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub held_since: Option<Instant>,
     /// Until when a claim holds.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub lease: Option<Instant>,
     /// The mail service's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,8 +222,7 @@ impl MessageLedger {
         next: &MessageRecord,
         together: Vec<Write>,
     ) -> Result<bool, Error> {
-        let condition = if next.n == 1 { Condition::Absent } else { Condition::Rev(next.n - 1) };
-        let mut writes = vec![Write::put(self.item(key.clone(), next)?, condition)];
+        let mut writes = vec![Write::next(self.item(key.clone(), next)?)];
         writes.extend(together);
         match self.store.write(writes).await {
             Ok(()) => Ok(true),

@@ -138,7 +138,7 @@ impl TestMails {
                 .rev(rev.unwrap_or_default() + 1)
                 .expires(now + TimeDelta::days(2));
             let writes = vec![
-                Write::put(counted, rev.map_or(Condition::Absent, Condition::Rev)),
+                Write::next(counted),
                 Write::put(self.messages.item(key.clone(), record)?, Condition::Absent),
             ];
             if self.store.write_if_first(writes).await? {

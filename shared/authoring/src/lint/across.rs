@@ -8,15 +8,11 @@ use super::expected::{self, run};
 use super::facts::{All, Facts, Use};
 use super::story::Story;
 use super::words::listed;
-use super::{At, Found, Lint, Page};
-use crate::finding::Severity;
+use super::{At, Found, Page};
 use crate::scenario::{Expectation, ExpectedMessage};
 
-pub(super) static TAG_PING_PONG: Lint =
-    Lint { code: "D502", name: "tag-ping-pong", severity: Severity::Warning, check: tag_ping_pong };
-
 pub(super) static TAG_PING_PONG_PAGE: Page = Page {
-    lint: &TAG_PING_PONG,
+    code: "D502",
     what: "Campaigns that set each other off without end: each reacts to a tag, withdraws it, assigns \
            the tag of the other, and is reset.",
     why: "It all happens within a second. The guards end it (R40, R42): the contact is held in one of \
@@ -98,7 +94,7 @@ fn hops(all: &All<'_>) -> Vec<Hop> {
     hops
 }
 
-fn tag_ping_pong(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn tag_ping_pong(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     let hops = hops(all);
     for hop in hops.iter().filter(|hop| hop.event.campaign == facts.nth) {
         let Some((circle, tag)) = circle(hop, &hops, all) else { continue };
@@ -155,15 +151,8 @@ fn circle<'h>(from: &'h Hop, hops: &'h [Hop], all: &All<'_>) -> Option<(Vec<&'h 
     None
 }
 
-pub(super) static SENT_BY_TWO_CAMPAIGNS: Lint = Lint {
-    code: "D503",
-    name: "sent-by-two-campaigns",
-    severity: Severity::Advice,
-    check: sent_by_two_campaigns,
-};
-
 pub(super) static SENT_BY_TWO_CAMPAIGNS_PAGE: Page = Page {
-    lint: &SENT_BY_TWO_CAMPAIGNS,
+    code: "D503",
     what: "Two campaigns that begin with the same condition or the same event, and both send an e-mail \
            at once.",
     why: "The contact gets two messages in the same minute, each written as if it were the only one.",
@@ -206,7 +195,7 @@ emails:
              messages that meet by chance later.",
 };
 
-fn sent_by_two_campaigns(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn sent_by_two_campaigns(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     for entry in facts.entries() {
         let Some(message) = sends_at_once(facts, entry) else { continue };
         let others = all.campaigns.iter().filter(|other| all.tells(facts, other));

@@ -10,19 +10,12 @@ use super::facts::{All, Facts};
 use super::reasoning::{Atom, necessary};
 use super::story::{Change, Story};
 use super::words::listed;
-use super::{At, Found, Lint, Page};
-use crate::finding::{Proof, Severity};
+use super::{At, Found, Page};
+use crate::finding::Proof;
 use crate::scenario::{ExpectedEnrollment, ExpectedStatus};
 
-pub(super) static RESET_NOBODY_LEADS_TO: Lint = Lint {
-    code: "D101",
-    name: "reset-nobody-leads-to",
-    severity: Severity::Advice,
-    check: reset_nobody_leads_to,
-};
-
 pub(super) static RESET_NOBODY_LEADS_TO_PAGE: Page = Page {
-    lint: &RESET_NOBODY_LEADS_TO,
+    code: "D101",
     what: "A reset of the campaign itself that every contact comes to by the passing of time alone: \
            no event, no goal and no date timer leads to it.",
     why: "A reset is for something that happened: an appointment that was missed, a cancellation. \
@@ -55,7 +48,7 @@ emails:
              nor is one of another campaign, or one that a condition or a split leads to for some.",
 };
 
-fn reset_nobody_leads_to(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn reset_nobody_leads_to(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for reset in facts.beginnings() {
         if !matches!(facts.element(reset), Element::Reset(_)) {
             continue;
@@ -90,15 +83,8 @@ fn reset_nobody_leads_to(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) 
     }
 }
 
-pub(super) static RESTART_NO_CHANGE_CAN_FOLLOW: Lint = Lint {
-    code: "D102",
-    name: "restart-no-change-can-follow",
-    severity: Severity::Warning,
-    check: restart_no_change_can_follow,
-};
-
 pub(super) static RESTART_NO_CHANGE_CAN_FOLLOW_PAGE: Page = Page {
-    lint: &RESTART_NO_CHANGE_CAN_FOLLOW,
+    code: "D102",
     what: "A restart after which no start can let the contact in: the campaign has none, or each of \
            them asks for the absence of the tag that the restart itself assigns, and nothing \
            withdraws that tag.",
@@ -129,7 +115,11 @@ emails:
              better served by a `reset`. That somebody withdraws the tag by hand is not known.",
 };
 
-fn restart_no_change_can_follow(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn restart_no_change_can_follow(
+    facts: &Facts<'_>,
+    all: &All<'_>,
+    found: &mut Found<'_>,
+) {
     for (at, element) in facts.elements() {
         let Element::Restart(restart) = element else { continue };
         let barred = restart.tag.as_ref().filter(|tag| {
@@ -176,15 +166,8 @@ fn restart_no_change_can_follow(facts: &Facts<'_>, all: &All<'_>, found: &mut Fo
     }
 }
 
-pub(super) static RESTART_START_STILL_HOLDS: Lint = Lint {
-    code: "D103",
-    name: "restart-start-still-holds",
-    severity: Severity::Warning,
-    check: restart_start_still_holds,
-};
-
 pub(super) static RESTART_START_STILL_HOLDS_PAGE: Page = Page {
-    lint: &RESTART_START_STILL_HOLDS,
+    code: "D103",
     what: "A restart at which the condition of the start that led there still holds, because nothing \
            on the way changes what it reads.",
     why: "After a restart any change of tags or fields is a trigger (R13): a corrected telephone \
@@ -215,7 +198,7 @@ emails:
              asks again.",
 };
 
-fn restart_start_still_holds(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn restart_start_still_holds(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     for (at, element) in facts.elements() {
         let Element::Restart(restart) = element else { continue };
         for (entry, start) in facts.starts() {

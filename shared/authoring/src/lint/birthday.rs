@@ -8,18 +8,10 @@ use super::expected::{message, not_sent};
 use super::facts::{All, Facts};
 use super::story::Story;
 use super::words::beside;
-use super::{At, Found, Lint, Page, path_of};
-use crate::finding::Severity;
-
-pub(super) static PLAIN_TIMER_ON_A_BIRTHDAY: Lint = Lint {
-    code: "D303",
-    name: "plain-timer-on-a-birthday",
-    severity: Severity::Warning,
-    check: plain_timer_on_a_birthday,
-};
+use super::{At, Found, Page, path_of};
 
 pub(super) static PLAIN_TIMER_ON_A_BIRTHDAY_PAGE: Page = Page {
-    lint: &PLAIN_TIMER_ON_A_BIRTHDAY,
+    code: "D303",
     what: "A date timer without `repeat: yearly` on a field that is called a birthday or an \
            anniversary.",
     why: "A birthday lies decades ago: its moment has passed for everybody, and the wishes never leave.",
@@ -49,7 +41,7 @@ emails:
              by `--fix`, since it makes mail leave.",
 };
 
-fn plain_timer_on_a_birthday(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn plain_timer_on_a_birthday(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (at, timer) in facts.timers() {
         let Some(field) = timer.field.as_ref().filter(|field| holds_a_birthday(facts, field))
         else {

@@ -16,19 +16,12 @@ use super::facts::{All, Facts, Way};
 use super::lacking::{Field, way_without};
 use super::story::Story;
 use super::words::line_and_column;
-use super::{At, Found, Lint, Page, path_of_email};
-use crate::finding::{Edit, Proof, Severity};
+use super::{At, Found, Page, path_of_email};
+use crate::finding::{Edit, Proof};
 use crate::scenario::ExpectedMessage;
 
-pub(super) static PLACEHOLDER_CAN_BE_EMPTY: Lint = Lint {
-    code: "D403",
-    name: "placeholder-can-be-empty",
-    severity: Severity::Warning,
-    check: placeholder_can_be_empty,
-};
-
 pub(super) static PLACEHOLDER_CAN_BE_EMPTY_PAGE: Page = Page {
-    lint: &PLACEHOLDER_CAN_BE_EMPTY,
+    code: "D403",
     what: "A placeholder in an e-mail that is shown without a default, where nothing on the way to \
            the e-mail makes sure that the field has a value.",
     why: "A half-empty mail never leaves: the message fails, with the reason in the history (R33), and \
@@ -59,7 +52,7 @@ emails:
              what was asked before.",
 };
 
-fn placeholder_can_be_empty(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn placeholder_can_be_empty(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     let mut named: BTreeSet<Field> = BTreeSet::new();
     for at in 0..facts.len() {
         let reads = facts.reads(at);
@@ -217,15 +210,8 @@ fn without(facts: &Facts<'_>, way: Option<&Way>, at: usize, field: &Field) -> Op
     Some(proof)
 }
 
-pub(super) static LINK_WITHOUT_URLENCODE: Lint = Lint {
-    code: "D404",
-    name: "link-without-urlencode",
-    severity: Severity::Warning,
-    check: link_without_urlencode,
-};
-
 pub(super) static LINK_WITHOUT_URLENCODE_PAGE: Page = Page {
-    lint: &LINK_WITHOUT_URLENCODE,
+    code: "D404",
     what: "A link in whose query a value is put without `urlencode`: `?name={{ contact.first_name }}`.",
     why: "A name with a space, an `&` or an umlaut cuts the link off or changes what it says; the \
           booking page gets half of it.",
@@ -255,7 +241,7 @@ emails:
              be encoded. Numbers, ids and links of Dacapo itself need nothing.",
 };
 
-fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (key, email) in &facts.document.emails {
         for (part, text) in [("text", &email.text), ("html", &email.html)] {
             let Some(text) = text else { continue };

@@ -8,19 +8,12 @@ use super::expected::{message, not_sent, status};
 use super::facts::{All, Facts, Way};
 use super::reasoning::{contradiction, holds, necessary};
 use super::story::Story;
-use super::{At, Found, Lint, Page};
-use crate::finding::{Proof, Severity};
+use super::{At, Found, Page};
+use crate::finding::Proof;
 use crate::scenario::ExpectedStatus;
 
-pub(super) static PASSED_ONLY_ONCE: Lint = Lint {
-    code: "D201",
-    name: "passed-only-once",
-    severity: Severity::Warning,
-    check: passed_only_once,
-};
-
 pub(super) static PASSED_ONLY_ONCE_PAGE: Page = Page {
-    lint: &PASSED_ONLY_ONCE,
+    code: "D201",
     what: "An event or a goal in a circle: a path leads from it back to it in the same run.",
     why: "Events and goals fire once in a run (R5). A path that comes to one that has fired ends \
           there without a word (R7, R8): the circle is gone through once, and the contact does not \
@@ -53,7 +46,7 @@ emails:
              way to go on.",
 };
 
-fn passed_only_once(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn passed_only_once(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (at, element) in facts.elements() {
         let word = match element {
             Element::Event(_) => "event",
@@ -89,11 +82,8 @@ fn around(facts: &Facts<'_>, at: usize, circle: &Way) -> Option<Proof> {
     Some(story.shows(shows, status(ExpectedStatus::Completed)))
 }
 
-pub(super) static NEVER_FIRES: Lint =
-    Lint { code: "D202", name: "never-fires", severity: Severity::Warning, check: never_fires };
-
 pub(super) static NEVER_FIRES_PAGE: Page = Page {
-    lint: &NEVER_FIRES,
+    code: "D202",
     what: "A start, a goal, a branch or an event whose condition asks for two things that are never so \
            together; and events that fire only while the contact is active, in a campaign that \
            nothing else lets anybody into.",
@@ -121,7 +111,7 @@ emails:
              compared; numbers and dates are not.",
 };
 
-fn never_fires(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn never_fires(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for at in 0..facts.len() {
         let Some(condition) = facts.condition(at) else { continue };
         let Some(why) = contradiction(condition) else { continue };
@@ -178,15 +168,8 @@ fn parts(condition: &Condition) -> Vec<&Condition> {
     }
 }
 
-pub(super) static GOAL_TRUE_AT_THE_START: Lint = Lint {
-    code: "D203",
-    name: "goal-true-at-the-start",
-    severity: Severity::Warning,
-    check: goal_true_at_the_start,
-};
-
 pub(super) static GOAL_TRUE_AT_THE_START_PAGE: Page = Page {
-    lint: &GOAL_TRUE_AT_THE_START,
+    code: "D203",
     what: "A goal whose condition holds for everybody whom a start lets in, because the start asks \
            for the same.",
     why: "A goal ends what leads up to it as soon as its condition holds (R8): everything between the \
@@ -221,7 +204,7 @@ emails:
              usually have.",
 };
 
-fn goal_true_at_the_start(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn goal_true_at_the_start(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (goal, element) in facts.elements() {
         let Element::Goal(of) = element else { continue };
         for (start, when) in facts.starts() {

@@ -10,19 +10,12 @@ use super::reasoning::together;
 use super::story::Story;
 use super::timing::reminds;
 use super::words::beside;
-use super::{At, Found, Given, Lint, Page, path_of_email};
-use crate::finding::{Proof, Severity};
+use super::{At, Found, Given, Page, path_of_email};
+use crate::finding::Proof;
 use crate::scenario::{ExpectedMessage, Post, Step};
 
-pub(super) static SENT_TWICE_IN_A_RUN: Lint = Lint {
-    code: "D401",
-    name: "sent-twice-in-a-run",
-    severity: Severity::Warning,
-    check: sent_twice_in_a_run,
-};
-
 pub(super) static SENT_TWICE_IN_A_RUN_PAGE: Page = Page {
-    lint: &SENT_TWICE_IN_A_RUN,
+    code: "D401",
     what: "An e-mail that two starts lead to, each by itself, where a contact can be let in by both.",
     why: "Several starts may fire in a run (R6), and each begins a path of its own. Who has both tags \
           gets the same message twice, from one campaign.",
@@ -49,7 +42,7 @@ emails:
              event or a goal, which lets one path through in a run. A circle sends again on purpose.",
 };
 
-fn sent_twice_in_a_run(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn sent_twice_in_a_run(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     let starts: Vec<_> = facts.starts().collect();
     let reached: Vec<Vec<bool>> = starts
         .iter()
@@ -97,15 +90,8 @@ fn both_ways(facts: &Facts<'_>, entries: [usize; 2], at: usize) -> Option<Proof>
     Some(story.shows(format!("`{mail}` was sent twice."), sent(twice)))
 }
 
-pub(super) static REMINDER_IS_MARKETING: Lint = Lint {
-    code: "D402",
-    name: "reminder-is-marketing",
-    severity: Severity::Warning,
-    check: reminder_is_marketing,
-};
-
 pub(super) static REMINDER_IS_MARKETING_PAGE: Page = Page {
-    lint: &REMINDER_IS_MARKETING,
+    code: "D402",
     what: "An e-mail that leaves at a date timer before a date, and whose purpose is `marketing`.",
     why: "Marketing mail goes to subscribed contacts only and waits for `email_time` (R32). Who has \
           unsubscribed from a newsletter and has an appointment is not reminded of it.",
@@ -143,7 +129,7 @@ emails:
              to say.",
 };
 
-fn reminder_is_marketing(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn reminder_is_marketing(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (timer, of) in facts.timers() {
         if !reminds(facts, of) {
             continue;

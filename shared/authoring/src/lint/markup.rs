@@ -4,21 +4,14 @@ use super::content::senders;
 use super::expected::{message, sent};
 use super::facts::{All, Facts};
 use super::story::Story;
-use super::{At, Found, Lint, Page};
-use crate::finding::{Proof, Severity};
+use super::{At, Found, Page};
+use crate::finding::Proof;
 
 /// What Gmail shows of a message before it cuts it off, in bytes.
 pub const GMAIL_SHOWS: usize = 102 * 1024;
 
-pub(super) static HTML_IS_CLIPPED: Lint = Lint {
-    code: "D405",
-    name: "html-is-clipped",
-    severity: Severity::Warning,
-    check: html_is_clipped,
-};
-
 pub(super) static HTML_IS_CLIPPED_PAGE: Page = Page {
-    lint: &HTML_IS_CLIPPED,
+    code: "D405",
     what: "An HTML body of more than 102 kB.",
     why: "Gmail shows the first 102 kB of a message and a link to the rest. What stands at the end is \
           not seen: the link to unsubscribe, and often what the mail is about.",
@@ -44,7 +37,7 @@ emails:
              on a server do not count.",
 };
 
-fn html_is_clipped(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn html_is_clipped(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (key, email) in &facts.document.emails {
         let Some(html) = email.html.as_ref().filter(|html| html.len() > GMAIL_SHOWS) else {
             continue;
@@ -68,15 +61,8 @@ fn arrives(facts: &Facts<'_>, key: &str, shows: &str) -> Option<Proof> {
     Some(story.shows(shows, sent(message(facts.id(at)))))
 }
 
-pub(super) static IMAGE_WITHOUT_ALT: Lint = Lint {
-    code: "D406",
-    name: "image-without-alt",
-    severity: Severity::Advice,
-    check: image_without_alt,
-};
-
 pub(super) static IMAGE_WITHOUT_ALT_PAGE: Page = Page {
-    lint: &IMAGE_WITHOUT_ALT,
+    code: "D406",
     what: "An image in an HTML body without `alt`.",
     why: "Many mail programs show no images until one asks, and screen readers read `alt`: without it \
           there is nothing, or the name of a file.",
@@ -101,7 +87,7 @@ emails:
     limits: "An empty `alt` is right for an image that says nothing, and is not found.",
 };
 
-fn image_without_alt(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn image_without_alt(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (key, email) in &facts.document.emails {
         let Some(html) = &email.html else { continue };
         for at in images_without_alt(html) {

@@ -41,7 +41,7 @@ use crate::simulate::{Bounds, Surroundings, simulate};
 use facts::{All, Facts};
 
 pub use markup::GMAIL_SHOWS;
-pub use page::{PAGES, Page, index, page};
+pub use page::{Page, index, page};
 
 /// A lint: its names, and how it is found. Its [`Page`] says what it is.
 pub struct Lint {
@@ -51,42 +51,55 @@ pub struct Lint {
     pub name: &'static str,
     /// How much its findings matter.
     pub severity: Severity,
-    check: fn(&Facts<'_>, &All<'_>, &mut Found<'_>),
+    check: Check,
+}
+
+/// Adds what is found in the campaign of the facts.
+type Check = fn(&Facts<'_>, &All<'_>, &mut Found<'_>);
+
+/// A lint whose findings are most likely mistakes.
+const fn warning(code: &'static str, name: &'static str, check: Check) -> Lint {
+    Lint { code, name, severity: Severity::Warning, check }
+}
+
+/// A lint whose findings may well be meant.
+const fn advice(code: &'static str, name: &'static str, check: Check) -> Lint {
+    Lint { code, name, severity: Severity::Advice, check }
 }
 
 /// All lints, in order of their codes.
-pub static LINTS: [&Lint; 25] = [
-    &again::RESET_NOBODY_LEADS_TO,
-    &again::RESTART_NO_CHANGE_CAN_FOLLOW,
-    &again::RESTART_START_STILL_HOLDS,
-    &twice::FIRES_ONCE_ONLY,
-    &twice::SECOND_TIME_DOES_NOT_FIRE,
-    &twice::SECOND_BOOKING_DOES_NOTHING,
-    &firing::PASSED_ONLY_ONCE,
-    &firing::NEVER_FIRES,
-    &firing::GOAL_TRUE_AT_THE_START,
-    &waiting::GOAL_WAITS_FOR_TIME,
-    &waiting::GOAL_HOLDS_BEFORE_ITS_TAG,
-    &timing::DATE_NOTHING_SETS,
-    &timing::TIMER_ALWAYS_LATE,
-    &birthday::PLAIN_TIMER_ON_A_BIRTHDAY,
-    &timing::REMINDER_WITHOUT_CONFIRMATION,
-    &mail::SENT_TWICE_IN_A_RUN,
-    &mail::REMINDER_IS_MARKETING,
-    &content::PLACEHOLDER_CAN_BE_EMPTY,
-    &content::LINK_WITHOUT_URLENCODE,
-    &markup::HTML_IS_CLIPPED,
-    &markup::IMAGE_WITHOUT_ALT,
-    &names::NAME_NEARLY_KNOWN,
-    &across::TAG_PING_PONG,
-    &across::SENT_BY_TWO_CAMPAIGNS,
-    &names::FIELD_NEARLY_KNOWN,
+pub static LINTS: [Lint; 25] = [
+    advice("D101", "reset-nobody-leads-to", again::reset_nobody_leads_to),
+    warning("D102", "restart-no-change-can-follow", again::restart_no_change_can_follow),
+    warning("D103", "restart-start-still-holds", again::restart_start_still_holds),
+    warning("D104", "fires-once-only", twice::fires_once_only),
+    warning("D105", "second-time-does-not-fire", twice::second_time_does_not_fire),
+    warning("D106", "second-booking-does-nothing", twice::second_booking_does_nothing),
+    warning("D201", "passed-only-once", firing::passed_only_once),
+    warning("D202", "never-fires", firing::never_fires),
+    warning("D203", "goal-true-at-the-start", firing::goal_true_at_the_start),
+    warning("D204", "goal-waits-for-time", waiting::goal_waits_for_time),
+    warning("D205", "goal-holds-before-its-tag", waiting::goal_holds_before_its_tag),
+    warning("D301", "date-nothing-sets", timing::date_nothing_sets),
+    warning("D302", "timer-always-late", timing::timer_always_late),
+    warning("D303", "plain-timer-on-a-birthday", birthday::plain_timer_on_a_birthday),
+    advice("D304", "reminder-without-confirmation", timing::reminder_without_confirmation),
+    warning("D401", "sent-twice-in-a-run", mail::sent_twice_in_a_run),
+    warning("D402", "reminder-is-marketing", mail::reminder_is_marketing),
+    warning("D403", "placeholder-can-be-empty", content::placeholder_can_be_empty),
+    warning("D404", "link-without-urlencode", content::link_without_urlencode),
+    warning("D405", "html-is-clipped", markup::html_is_clipped),
+    advice("D406", "image-without-alt", markup::image_without_alt),
+    warning("D501", "name-nearly-known", names::name_nearly_known),
+    warning("D502", "tag-ping-pong", across::tag_ping_pong),
+    advice("D503", "sent-by-two-campaigns", across::sent_by_two_campaigns),
+    warning("D504", "field-nearly-known", names::field_nearly_known),
 ];
 
 /// The lint of a code or a name; letter case does not matter.
 pub fn named(name: &str) -> Option<&'static Lint> {
     let is_it = |known: &str| known.eq_ignore_ascii_case(name.trim());
-    LINTS.iter().copied().find(|lint| is_it(lint.code) || is_it(lint.name))
+    LINTS.iter().find(|lint| is_it(lint.code) || is_it(lint.name))
 }
 
 /// A campaign to look at: its text, and what was read from it.
@@ -111,7 +124,7 @@ pub fn check_beside(given: &[Given<'_>], others: &[&Document]) -> Vec<Vec<Findin
     let all = All::of(given.len(), documents.chain(others.iter().copied()));
     let per_campaign = given.iter().zip(all.looked_at()).map(|(given, facts)| {
         let mut findings = Vec::new();
-        for lint in LINTS {
+        for lint in &LINTS {
             let mut found = Found { lint, given: *given, findings: &mut findings };
             (lint.check)(facts, &all, &mut found);
         }

@@ -7,19 +7,12 @@ use dacapo_engine::ids::{FieldKey, ObjectType, Tag};
 use super::expected::status;
 use super::facts::{All, Facts};
 use super::story::{Change, Story};
-use super::{At, Found, Lint, Page};
-use crate::finding::{Proof, Severity};
+use super::{At, Found, Page};
+use crate::finding::Proof;
 use crate::scenario::ExpectedStatus;
 
-pub(super) static NAME_NEARLY_KNOWN: Lint = Lint {
-    code: "D501",
-    name: "name-nearly-known",
-    severity: Severity::Warning,
-    check: name_nearly_known,
-};
-
 pub(super) static NAME_NEARLY_KNOWN_PAGE: Page = Page {
-    lint: &NAME_NEARLY_KNOWN,
+    code: "D501",
     what: "A tag that is read in one place only and assigned nowhere, while another tag of the \
            campaigns differs from it by a slip: a letter, a hyphen, a plural.",
     why: "Tags need no declaration, so a slip makes a new tag that nobody ever gets, and what reacts to \
@@ -53,7 +46,7 @@ emails:
              declared, so the validator knows their slips; across campaigns they are of D504.",
 };
 
-fn name_nearly_known(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn name_nearly_known(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     for at in 0..facts.len() {
         let reads = facts.reads(at);
         let own = reads.tags.iter().map(|tag| (facts.kind(), tag));
@@ -158,15 +151,8 @@ fn known_comes(facts: &Facts<'_>, at: usize, tag: &Tag, known: &Tag) -> Option<P
     Some(story.shows(shows, status(ExpectedStatus::None)))
 }
 
-pub(super) static FIELD_NEARLY_KNOWN: Lint = Lint {
-    code: "D504",
-    name: "field-nearly-known",
-    severity: Severity::Warning,
-    check: field_nearly_known,
-};
-
 pub(super) static FIELD_NEARLY_KNOWN_PAGE: Page = Page {
-    lint: &FIELD_NEARLY_KNOWN,
+    code: "D504",
     what: "A field that one campaign declares and reads, that no campaign sets, and that no other \
            campaign names, while another campaign, or Dacapo itself, has a field of the same type \
            whose name differs from it by a slip: a letter, an underscore, a plural.",
@@ -209,7 +195,7 @@ elements:
              that the account declares and no campaign does are not known.",
 };
 
-fn field_nearly_known(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn field_nearly_known(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     let of_contacts = facts.document.fields.iter().map(|(key, of)| (None, key, of.kind));
     let of_objects = facts.document.objects.iter().flat_map(|(kind, object)| {
         object.fields.iter().map(move |(key, of)| (Some(kind), key, of.kind))

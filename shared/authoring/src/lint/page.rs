@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 
 use super::allowed::{CODE, NAME};
 use super::{
-    Lint, across, again, birthday, content, firing, mail, markup, names, timing, twice, waiting,
+    LINTS, Lint, across, again, birthday, content, firing, mail, markup, names, timing, twice,
+    waiting,
 };
 
 /// What people read about a lint. It stands apart, because who only checks campaigns does not need
 /// it: it is no part of the functions.
 pub struct Page {
-    /// The lint.
-    pub lint: &'static Lint,
+    /// The code of the lint.
+    pub code: &'static str,
     /// What it finds.
     pub what: &'static str,
     /// Why that is bad.
@@ -25,7 +26,7 @@ pub struct Page {
 }
 
 /// The pages of all lints, in order of their codes.
-pub static PAGES: [&Page; 25] = [
+pub(super) static PAGES: [&Page; 25] = [
     &again::RESET_NOBODY_LEADS_TO_PAGE,
     &again::RESTART_NO_CHANGE_CAN_FOLLOW_PAGE,
     &again::RESTART_START_STILL_HOLDS_PAGE,
@@ -56,13 +57,13 @@ pub static PAGES: [&Page; 25] = [
 impl Page {
     /// The page of a lint.
     pub fn of(lint: &Lint) -> Option<&'static Self> {
-        PAGES.into_iter().find(|page| page.lint.code == lint.code)
+        PAGES.into_iter().find(|page| page.code == lint.code)
     }
 }
 
-/// The page of a lint, as in `docs/lints`.
-pub fn page(about: &Page) -> String {
-    let lint = about.lint;
+/// The page of a lint as a text, as in `docs/lints`.
+pub fn page(lint: &Lint) -> Option<String> {
+    let about = Page::of(lint)?;
     let mut page = String::new();
     let _ = writeln!(page, "# {} {}\n", lint.code, lint.name);
     let _ = writeln!(page, "Severity: {}.\n", lint.severity.word());
@@ -79,19 +80,19 @@ pub fn page(about: &Page) -> String {
          ```yaml\nallow: [{{ lint: {}, element: …, reason: \"…\" }}]\n```",
         lint.code, lint.code
     );
-    page
+    Some(page)
 }
 
 /// The index of all lints, as in `docs/lints/README.md`.
 pub fn index() -> String {
     let mut page = String::from(INTRODUCTION);
-    for Page { lint, what, .. } in PAGES {
+    for (lint, about) in LINTS.iter().filter_map(|lint| Some((lint, Page::of(lint)?))) {
         let _ = writeln!(
             page,
             "| [{code}]({code}.md) | `{}` | {} | {} |",
             lint.name,
             lint.severity.word(),
-            what,
+            about.what,
             code = lint.code,
         );
     }

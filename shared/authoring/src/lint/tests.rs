@@ -2,7 +2,8 @@
 
 use dacapo_engine::campaign::reader::{Source, read};
 
-use super::{Given, LINTS, PAGES, Page, check};
+use super::page::{PAGES, Page};
+use super::{Given, LINTS, check};
 use crate::finding::{Finding, Proof};
 
 /// Campaigns, divided by lines with `---`.
@@ -63,20 +64,20 @@ fn every_lint_has_a_code_and_a_name_of_its_own_in_order() {
         assert!(one.code < next.code, "{} stands before {}", one.code, next.code);
         assert!(LINTS.iter().filter(|other| other.name == one.name).count() == 1, "{}", one.name);
     }
-    let with_pages = PAGES.iter().map(|page| page.lint.code);
+    let with_pages = PAGES.iter().map(|page| page.code);
     assert!(with_pages.eq(LINTS.iter().map(|lint| lint.code)), "each has its page");
 }
 
 #[test]
 fn every_example_can_be_published_trips_its_lint_alone_and_proves_it() {
     let mut wrong = Vec::new();
-    for Page { lint, example, .. } in PAGES {
+    for Page { code, example, .. } in PAGES {
         // What is too long for a page is written as `…` in it.
         let example = &example.replace("<p>…</p>", &format!("<p>{}</p>", "x".repeat(103 * 1024)));
         valid(example);
         for finding in findings(example) {
-            if finding.code != lint.code {
-                wrong.push(format!("{} trips {}: {}", lint.code, finding.code, finding.message));
+            if finding.code != *code {
+                wrong.push(format!("{code} trips {}: {}", finding.code, finding.message));
             }
             match &finding.proof {
                 None => wrong.push(format!("{} has no proof", finding.code)),
@@ -86,8 +87,8 @@ fn every_example_can_be_published_trips_its_lint_alone_and_proves_it() {
                 Some(_) => {}
             }
         }
-        if elements(lint.code, example).is_empty() {
-            wrong.push(format!("{} does not trip", lint.code));
+        if elements(code, example).is_empty() {
+            wrong.push(format!("{code} does not trip"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -96,10 +97,10 @@ fn every_example_can_be_published_trips_its_lint_alone_and_proves_it() {
 #[test]
 fn every_mended_example_can_be_published_and_no_lint_finds_anything() {
     let mut wrong = Vec::new();
-    for Page { lint, mended, .. } in PAGES {
+    for Page { code, mended, .. } in PAGES {
         valid(mended);
         for finding in findings(mended) {
-            wrong.push(format!("{} mended trips {}: {}", lint.code, finding.code, finding.message));
+            wrong.push(format!("{code} mended trips {}: {}", finding.code, finding.message));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

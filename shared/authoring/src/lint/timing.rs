@@ -10,19 +10,12 @@ use super::birthday::holds_a_birthday;
 use super::expected::{message, not_sent, waits_at};
 use super::facts::{All, Facts};
 use super::story::Story;
-use super::{At, Found, Lint, Page, path_of};
-use crate::finding::{Proof, Severity};
+use super::{At, Found, Page, path_of};
+use crate::finding::Proof;
 use crate::scenario::Expectation;
 
-pub(super) static DATE_NOTHING_SETS: Lint = Lint {
-    code: "D301",
-    name: "date-nothing-sets",
-    severity: Severity::Warning,
-    check: date_nothing_sets,
-};
-
 pub(super) static DATE_NOTHING_SETS_PAGE: Page = Page {
-    lint: &DATE_NOTHING_SETS,
+    code: "D301",
     what: "A date timer on a field that nothing else in the campaigns names: no condition, no event, \
            no `set_field`, no e-mail.",
     why: "Who comes to a date timer without a date waits there until there is one (R22). If a form or \
@@ -53,7 +46,7 @@ emails:
              `empty: wait` written out say what is meant, and nothing is found.",
 };
 
-fn date_nothing_sets(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn date_nothing_sets(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     for (at, timer) in facts.timers() {
         let Some(field) = timer.field.as_ref().filter(|_| timer.empty == Empty::Wait) else {
             continue;
@@ -95,15 +88,8 @@ fn date_nothing_sets(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     }
 }
 
-pub(super) static TIMER_ALWAYS_LATE: Lint = Lint {
-    code: "D302",
-    name: "timer-always-late",
-    severity: Severity::Warning,
-    check: timer_always_late,
-};
-
 pub(super) static TIMER_ALWAYS_LATE_PAGE: Page = Page {
-    lint: &TIMER_ALWAYS_LATE,
+    code: "D302",
     what: "A date timer behind another one of the same date, whose moment has always passed by then: \
            it is not later, or a wait in between takes longer than what is left.",
     why: "What has passed takes the edge `missed`, or none (R22): this message never leaves.",
@@ -149,7 +135,7 @@ emails:
              is moved meanwhile is possible and not looked at.",
 };
 
-fn timer_always_late(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn timer_always_late(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (late, of) in facts.timers() {
         if of.repeat.is_some() || of.past == Past::Continue || of.window.is_some() {
             continue;
@@ -242,15 +228,8 @@ fn comes_late(facts: &Facts<'_>, early: usize, late: usize) -> Option<Proof> {
     Some(story.shows_until(end, shows, not_sent(message(mail))))
 }
 
-pub(super) static REMINDER_WITHOUT_CONFIRMATION: Lint = Lint {
-    code: "D304",
-    name: "reminder-without-confirmation",
-    severity: Severity::Advice,
-    check: reminder_without_confirmation,
-};
-
 pub(super) static REMINDER_WITHOUT_CONFIRMATION_PAGE: Page = Page {
-    lint: &REMINDER_WITHOUT_CONFIRMATION,
+    code: "D304",
     what: "A way from an entry to a reminder before a date on which no message is sent: the first that \
            the contact hears is the reminder.",
     why: "Who books expects to hear at once that it has worked, and who booked by mistake can say so. \
@@ -284,7 +263,11 @@ emails:
              leaves more than two weeks before the date, or before a birthday, reminds of nothing.",
 };
 
-fn reminder_without_confirmation(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn reminder_without_confirmation(
+    facts: &Facts<'_>,
+    all: &All<'_>,
+    found: &mut Found<'_>,
+) {
     for (timer, of) in facts.timers() {
         let mail = facts.mail_behind(timer).filter(|_| reminds(facts, of));
         let Some(reminder) = mail else { continue };

@@ -8,20 +8,13 @@ use super::expected::{message, not_sent, run, sent};
 use super::facts::{All, Facts};
 use super::story::{Change, Story};
 use super::words::{as_yaml, before, listed};
-use super::{At, Found, Given, Lint, Page, path_of};
-use crate::finding::{Edit, Proof, Severity};
+use super::{At, Found, Given, Page, path_of};
+use crate::finding::{Edit, Proof};
 use crate::fix::offset;
 use crate::scenario::ExpectedMessage;
 
-pub(super) static FIRES_ONCE_ONLY: Lint = Lint {
-    code: "D104",
-    name: "fires-once-only",
-    severity: Severity::Warning,
-    check: fires_once_only,
-};
-
 pub(super) static FIRES_ONCE_ONLY_PAGE: Page = Page {
-    lint: &FIRES_ONCE_ONLY,
+    code: "D104",
     what: "An event on an added tag that leads to a reset or a restart, where nothing ever withdraws \
            the tag.",
     why: "`tag_added` fires when the contact did not have the tag (R7). After the reset it still has \
@@ -57,7 +50,7 @@ emails:
              `tag_assigned` reacts to a tag that the contact has already, and is not found.",
 };
 
-fn fires_once_only(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn fires_once_only(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     for (at, event) in facts.events() {
         let Some(tags) = added(event) else { continue };
         let beginning = facts.beginnings().find(|it| facts.leads_to(at, *it));
@@ -168,15 +161,8 @@ fn withdrawing(
     Some(Edit { label, safe, from: at, to: at, text })
 }
 
-pub(super) static SECOND_TIME_DOES_NOT_FIRE: Lint = Lint {
-    code: "D105",
-    name: "second-time-does-not-fire",
-    severity: Severity::Warning,
-    check: second_time_does_not_fire,
-};
-
 pub(super) static SECOND_TIME_DOES_NOT_FIRE_PAGE: Page = Page {
-    lint: &SECOND_TIME_DOES_NOT_FIRE,
+    code: "D105",
     what: "An event on an added tag at which contacts wait again after a reset or a restart, or that \
            leads to a date timer of such a campaign, where nothing ever withdraws the tag.",
     why: "After the reset the contact still has the tag of its first booking. The second booking \
@@ -215,7 +201,7 @@ emails:
              a lifetime, and is not found.",
 };
 
-fn second_time_does_not_fire(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn second_time_does_not_fire(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     for (at, event) in facts.events() {
         let Some(tags) = added(event) else { continue };
         // Those that lead to a reset themselves are of D104.
@@ -279,15 +265,8 @@ fn first_message(facts: &Facts<'_>, from: usize) -> Option<usize> {
     None
 }
 
-pub(super) static SECOND_BOOKING_DOES_NOTHING: Lint = Lint {
-    code: "D106",
-    name: "second-booking-does-nothing",
-    severity: Severity::Warning,
-    check: second_booking_does_nothing,
-};
-
 pub(super) static SECOND_BOOKING_DOES_NOTHING_PAGE: Page = Page {
-    lint: &SECOND_BOOKING_DOES_NOTHING,
+    code: "D106",
     what: "A booking (an event or a start that leads to a confirmation and a date timer) after whose \
            date the path simply ends: no reset and no restart follows.",
     why: "A contact runs through a campaign once, until it is reset (R5). Who keeps an appointment and \
@@ -347,7 +326,7 @@ fn is_reset_elsewhere(facts: &Facts<'_>, all: &All<'_>) -> bool {
     })
 }
 
-fn second_booking_does_nothing(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn second_booking_does_nothing(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     if facts.document.per.is_some()
         || facts.document.settings.multiple_send
         || is_reset_elsewhere(facts, all)

@@ -9,18 +9,11 @@ use super::expected::{message, not_sent, waits_at};
 use super::facts::{All, Facts, Use};
 use super::reasoning::{Atom, holds, necessary};
 use super::story::Story;
-use super::{At, Found, Lint, Page};
-use crate::finding::{Proof, Severity};
-
-pub(super) static GOAL_WAITS_FOR_TIME: Lint = Lint {
-    code: "D204",
-    name: "goal-waits-for-time",
-    severity: Severity::Warning,
-    check: goal_waits_for_time,
-};
+use super::{At, Found, Page};
+use crate::finding::Proof;
 
 pub(super) static GOAL_WAITS_FOR_TIME_PAGE: Page = Page {
-    lint: &GOAL_WAITS_FOR_TIME,
+    code: "D204",
     what: "A goal that waits until a date has passed, where a way leads to it on which the date is \
            still to come.",
     why: "A goal is looked at when something changes, when a path arrives, and before a path goes on \
@@ -65,7 +58,7 @@ fn waiting_goals<'a>(facts: &Facts<'a>) -> impl Iterator<Item = (usize, &'a Goal
     })
 }
 
-fn goal_waits_for_time(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn goal_waits_for_time(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
     for (at, goal) in waiting_goals(facts) {
         let Some(field) = waits_for_date(&goal.when) else { continue };
         // A timer behind the date lets go of those only for whom it has passed.
@@ -131,15 +124,8 @@ fn is_to_come(facts: &Facts<'_>, (at, edge): (usize, &str), field: &FieldKey) ->
     }
 }
 
-pub(super) static GOAL_HOLDS_BEFORE_ITS_TAG: Lint = Lint {
-    code: "D205",
-    name: "goal-holds-before-its-tag",
-    severity: Severity::Warning,
-    check: goal_holds_before_its_tag,
-};
-
 pub(super) static GOAL_HOLDS_BEFORE_ITS_TAG_PAGE: Page = Page {
-    lint: &GOAL_HOLDS_BEFORE_ITS_TAG,
+    code: "D205",
     what: "A goal that is to wait until a tag is gone, where only the campaign itself assigns the tag, \
            on the way from a start to the goal.",
     why: "A goal ends what leads up to it as soon as its condition holds (R8), and before the tag is \
@@ -179,7 +165,7 @@ emails:
              assigns it is not known.",
 };
 
-fn goal_holds_before_its_tag(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn goal_holds_before_its_tag(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
     for (at, goal) in waiting_goals(facts) {
         if goal.when.reads_time().is_some() {
             continue;

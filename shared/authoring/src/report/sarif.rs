@@ -31,8 +31,10 @@ pub(super) fn written(report: &Report, version: &str) -> Value {
 
 fn rule(finding: &Finding) -> Value {
     let mut rule = json!({ "id": finding.code });
-    if let Some(page) = named(finding.code).and_then(Page::of) {
-        rule["name"] = json!(page.lint.name);
+    if let Some(lint) = named(finding.code)
+        && let Some(page) = Page::of(lint)
+    {
+        rule["name"] = json!(lint.name);
         rule["shortDescription"] = json!({ "text": page.what });
         rule["fullDescription"] = json!({ "text": page.why });
     }

@@ -181,7 +181,8 @@ impl SqliteStore {
             let (connection_, cache_) = (Arc::clone(&connection), Arc::clone(&cache));
             let writer =
                 Writer::start(connection_, cache_, (Flusher::start(None), None), feed_filter);
-            return Ok(Arc::new(Self::new(vec![connection], cache, writer, None, None)));
+            let readers = vec![connection];
+            return Ok(Arc::new(Self { readers, cache, writer, _file: None, _lock: None }));
         };
         let unusable = |source| StoreError::Directory { directory: directory.to_owned(), source };
         std::fs::create_dir_all(directory).map_err(unusable)?;
@@ -203,7 +204,7 @@ impl SqliteStore {
         let checkpointer = Checkpointer::start(&file, Arc::clone(&opened))?;
         let threads = (Flusher::start(Some(directory.join(LOG))), Some(checkpointer));
         let writer = Writer::start(connection, Arc::clone(&cache), threads, feed_filter);
-        Ok(Arc::new(Self::new(readers, cache, writer, Some(opened), Some(lock))))
+        Ok(Arc::new(Self { readers, cache, writer, _file: Some(opened), _lock: Some(lock) }))
     }
 
     /// Commits all of these, or none of them.
@@ -259,16 +260,6 @@ impl SqliteStore {
             return Ok(());
         }
         self.writer.run(Work::Commit { operations, token }, durability).await.map(|_| ())
-    }
-
-    fn new(
-        readers: Vec<Arc<Mutex<Connection>>>,
-        cache: Arc<ItemCache>,
-        writer: Writer,
-        file: Option<Arc<File>>,
-        lock: Option<File>,
-    ) -> Self {
-        Self { readers, cache, writer, _file: file, _lock: lock }
     }
 
     /// One item as it is.

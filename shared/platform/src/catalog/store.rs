@@ -16,7 +16,7 @@ use crate::catalog::{Catalog, Head, Loaded, StoredVersion};
 use crate::error::Error;
 use crate::mail::read_by;
 use crate::store::{Store, TRIES, item, read};
-use crate::table::{Condition, Since, TableError, Write};
+use crate::table::{Since, TableError, Write};
 
 /// The catalog as it was read for one invocation; `None` before that.
 #[derive(Default)]
@@ -247,9 +247,7 @@ impl CatalogStore {
                 catalog.secret = self.store.entropy.text(40);
             }
             let stored = item(self.store.keys.catalog(), &catalog)?.rev(loaded.rev + 1);
-            let condition =
-                if loaded.rev == 0 { Condition::Absent } else { Condition::Rev(loaded.rev) };
-            let mut writes = vec![Write::put(stored, condition)];
+            let mut writes = vec![Write::next(stored)];
             writes.extend(with_it);
             match self.store.write(writes).await {
                 Ok(()) => {

@@ -217,8 +217,7 @@ impl Connections {
         let listed = self.store.keys.received_listed(connection, call.at, id);
         let key = self.store.keys.received_call(connection, id);
         let stored = item(key, call)?.rev(rev + 1).index(listed).expires(call.expires());
-        let condition = if rev == 0 { Condition::Absent } else { Condition::Rev(rev) };
-        Ok(Write::put(stored, condition))
+        Ok(Write::next(stored))
     }
 
     /// Counts an attempt before it is begun, so that one that ends the process counts, too. `None`

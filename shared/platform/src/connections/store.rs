@@ -205,9 +205,7 @@ impl Connections {
         before: Option<&Found<Connection>>,
     ) -> Result<Write, Error> {
         let stored = item(self.store.keys.connection(&connection.id), connection)?;
-        let rev = before.map_or(0, |before| before.rev);
-        let condition = before.map_or(Condition::Absent, |before| Condition::Rev(before.rev));
-        Ok(Write::put(stored.rev(rev + 1), condition))
+        Ok(Write::next(stored.rev(before.map_or(0, |before| before.rev) + 1)))
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
+use chrono::serde::ts_milliseconds_option;
 use dacapo_engine::ids::{ConnectionId, ContactId, Tag};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -217,11 +218,7 @@ pub(crate) struct ReceivedCall {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) errors: u32,
     /// When it was last replayed.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub(crate) replayed: Option<Instant>,
 }
 

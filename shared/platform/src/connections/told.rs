@@ -54,8 +54,7 @@ impl Connections {
         status: ToldAt,
         known: KnownBooking,
     ) -> Result<Write, Error> {
-        let condition = if known.rev == 0 { Condition::Absent } else { Condition::Rev(known.rev) };
-        Ok(Write::put(self.booking(contact, booking, status, known.rev + 1)?, condition))
+        Ok(Write::next(self.booking(contact, booking, status, known.rev + 1)?))
     }
 
     /// Notes that another booking has taken the place of this one: what is told of it now is late.

@@ -159,19 +159,12 @@ impl Jobs {
         let every = job.kind == JobKind::EraseAccount || job.campaigns.len() > MOST_NAMED;
         let campaigns = if every { Vec::new() } else { job.campaigns.clone() };
         let mut beside_others = false;
-        match job.kind {
-            JobKind::Reconcile { sent_until, .. } => {
-                beside_others = true;
-                // It is not known whether the queue still has the steps of earlier jobs: they are
-                // ordered again.
-                catalog.open.iter_mut().for_each(|open| open.ordered = false);
-                catalog.sent_until = catalog.sent_until.max(sent_until);
-            }
-            JobKind::StopCampaign { .. }
-            | JobKind::Release
-            | JobKind::EnrollExisting
-            | JobKind::Milestones
-            | JobKind::EraseAccount => {}
+        if let JobKind::Reconcile { sent_until, .. } = job.kind {
+            beside_others = true;
+            // It is not known whether the queue still has the steps of earlier jobs: they are
+            // ordered again.
+            catalog.open.iter_mut().for_each(|open| open.ordered = false);
+            catalog.sent_until = catalog.sent_until.max(sent_until);
         }
         catalog.open.push(OpenJob { seq: job.seq, campaigns, ordered: false, beside_others });
         let mut writes = vec![self.write_of(&job)?];
@@ -210,8 +203,7 @@ impl Jobs {
     /// The first or the next state of a job.
     pub(super) fn write_of(&self, job: &Job) -> Result<Write, Error> {
         let stored = item(self.store.keys.job(job.seq), job)?.rev(job.n);
-        let condition = if job.n == 1 { Condition::Absent } else { Condition::Rev(job.n - 1) };
-        Ok(Write::put(stored.index(self.store.keys.job_listed(job.seq)), condition))
+        Ok(Write::next(stored.index(self.store.keys.job_listed(job.seq))))
     }
 
     /// A job.
@@ -264,13 +256,9 @@ impl Jobs {
             };
             let now = self.store.now();
             // Nothing bounds how late the lists by tag are, where that is unknown.
-            let shown = match job.selection {
-                Selection::Tag(_) => self.orders.outbox.feed_is_read(),
-                Selection::Named { .. }
-                | Selection::Enrolled
-                | Selection::Everybody
-                | Selection::Objects(_)
-                | Selection::Members(_) => self.orders.outbox.lists_show(job.at, now) == Shown::Yes,
+            let shown = match job.selection.tag() {
+                Some(_) => self.orders.outbox.feed_is_read(),
+                None => self.orders.outbox.lists_show(job.at, now) == Shown::Yes,
             };
             for (shard, stored) in (0..).zip(self.shards(&job).await?) {
                 let number = stored.map_or(0, |shard| shard.next_step);

@@ -40,6 +40,7 @@ mod worker;
 
 use std::sync::Arc;
 
+use chrono::serde::ts_milliseconds_option;
 use dacapo_engine::enrollment::Status;
 use dacapo_engine::ids::{CampaignId, ContactId, ObjectType, Tag};
 use serde::{Deserialize, Serialize};
@@ -92,18 +93,10 @@ pub enum JobKind {
     /// Timers and messages are ordered again from the table: after a restore, or in a new stack.
     Reconcile {
         /// The instant to which the table was restored, if it was.
-        #[serde(
-            default,
-            skip_serializing_if = "Option::is_none",
-            with = "chrono::serde::ts_milliseconds_option"
-        )]
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
         restored_to: Option<Instant>,
         /// Until when messages are taken to have left.
-        #[serde(
-            default,
-            skip_serializing_if = "Option::is_none",
-            with = "chrono::serde::ts_milliseconds_option"
-        )]
+        #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
         sent_until: Option<Instant>,
     },
 }
@@ -118,6 +111,28 @@ impl JobKind {
             Self::Milestones => "milestones",
             Self::EraseAccount => "erase_account",
             Self::Reconcile { .. } => "reconcile",
+        }
+    }
+
+    /// Whether it is done in campaigns, one after the other, and not to contacts as such.
+    pub(crate) fn is_in_campaigns(self) -> bool {
+        match self {
+            Self::EraseAccount | Self::Reconcile { .. } => false,
+            Self::StopCampaign { .. } | Self::Release | Self::EnrollExisting | Self::Milestones => {
+                true
+            }
+        }
+    }
+
+    /// Whether it stops or releases: that is about those who were in the campaign when it was asked
+    /// for.
+    pub(crate) fn stops_or_releases(self) -> bool {
+        match self {
+            Self::StopCampaign { .. } | Self::Release => true,
+            Self::EnrollExisting
+            | Self::Milestones
+            | Self::EraseAccount
+            | Self::Reconcile { .. } => false,
         }
     }
 }
@@ -158,6 +173,18 @@ pub struct Members {
 }
 
 impl Selection {
+    /// The tag that those who are meant have, if that is what makes them meant.
+    pub(crate) fn tag(&self) -> Option<&Tag> {
+        match self {
+            Self::Tag(tag) => Some(tag),
+            Self::Named { .. }
+            | Self::Enrolled
+            | Self::Everybody
+            | Self::Objects(_)
+            | Self::Members(_) => None,
+        }
+    }
+
     /// How those that are meant have to stand in the campaign.
     pub(crate) fn status(&self) -> Option<Status> {
         match self {
@@ -250,11 +277,7 @@ pub struct Job {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When it ended.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub ended_at: Option<Instant>,
     /// What a dry run found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -340,11 +363,7 @@ struct Shard {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     late: Vec<(u32, ContactId)>,
     /// Since when some of them wait.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "chrono::serde::ts_milliseconds_option"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     waits: Option<Instant>,
     counts: Counts,
     /// The first failures.

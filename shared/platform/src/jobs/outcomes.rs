@@ -81,21 +81,8 @@ impl PageWork {
         let Some(campaign) = campaign else { return Ok(Vec::new()) };
         // The catalog is read once a page.
         let decisions = (self.page_parts)().decisions;
-        let as_of = match job.kind {
-            JobKind::StopCampaign { .. } | JobKind::Release => Some(job.at),
-            JobKind::EnrollExisting
-            | JobKind::Milestones
-            | JobKind::EraseAccount
-            | JobKind::Reconcile { .. } => None,
-        };
-        let tag = match &job.selection {
-            Selection::Tag(tag) => Some(tag),
-            Selection::Named { .. }
-            | Selection::Enrolled
-            | Selection::Everybody
-            | Selection::Objects(_)
-            | Selection::Members(_) => None,
-        };
+        let as_of = job.kind.stops_or_releases().then_some(job.at);
+        let tag = job.selection.tag();
         let status = job.selection.status();
         let standing = status.map(|status| Standing { status, job: job.seq });
         if let Selection::Named { .. } | Selection::Tag(_) = &job.selection {

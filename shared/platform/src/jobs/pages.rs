@@ -39,13 +39,7 @@ pub(super) enum Next {
 
 /// The campaign that a number in a shard stands for; none for a job without campaigns.
 pub(super) fn campaign_at(job: &Job, number: u32) -> Option<&CampaignId> {
-    match job.kind {
-        JobKind::EraseAccount | JobKind::Reconcile { .. } => None,
-        JobKind::StopCampaign { .. }
-        | JobKind::Release
-        | JobKind::EnrollExisting
-        | JobKind::Milestones => job.campaigns.get(number as usize),
-    }
+    job.campaigns.get(number as usize).filter(|_| job.kind.is_in_campaigns())
 }
 
 /// Lists the contacts of a job, page by page.
@@ -80,13 +74,7 @@ impl Pages {
                 }
             };
         }
-        let walks = match job.kind {
-            JobKind::EraseAccount | JobKind::Reconcile { .. } => 1,
-            JobKind::StopCampaign { .. }
-            | JobKind::Release
-            | JobKind::EnrollExisting
-            | JobKind::Milestones => job.campaigns.len(),
-        };
+        let walks = if job.kind.is_in_campaigns() { job.campaigns.len() } else { 1 };
         if (shard.campaign as usize) < walks {
             return self.page_of(job, number, shard).await.map(Next::Page);
         }
@@ -167,13 +155,10 @@ impl Pages {
         let campaign = campaign_at(job, shard.campaign);
         let selection = match &job.selection {
             // Only who is in a campaign can be stopped or released there.
-            Selection::Tag(_) if shard.pass > 0 => match job.kind {
-                JobKind::StopCampaign { .. } | JobKind::Release => &Selection::Enrolled,
-                JobKind::EnrollExisting
-                | JobKind::Milestones
-                | JobKind::EraseAccount
-                | JobKind::Reconcile { .. } => &Selection::Everybody,
-            },
+            Selection::Tag(_) if shard.pass > 0 && job.kind.stops_or_releases() => {
+                &Selection::Enrolled
+            }
+            Selection::Tag(_) if shard.pass > 0 => &Selection::Everybody,
             selection => selection,
         };
         self.jobs.selected(selection, campaign, number, shard.cursor.clone(), PAGE).await

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use dacapo_engine::enrollment::{Enrollment, Status};
-use dacapo_engine::ids::{CampaignId, ContactId};
+use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use serde::{Deserialize, Serialize};
 
 use super::{Job, JobKind, JobStatus, Jobs, Requested, SHARDS, Selection};
@@ -295,21 +295,11 @@ impl Jobs {
         for (contact, (there, enrolled)) in contacts.iter().zip(stored.iter().zip(&enrollments)) {
             picked.looked_at += 1;
             let there = there.as_ref().map(read_contact).transpose()?;
-            let selected = match (&requested.selection, &there) {
-                (_, None) => false,
+            let selected = there.as_ref().is_some_and(|there| {
                 // Whose object it is has the tag.
-                (Selection::Tag(tag), Some(there)) => {
-                    there.object.is_some() || there.tags.contains_key(tag)
-                }
-                (
-                    Selection::Named { .. }
-                    | Selection::Enrolled
-                    | Selection::Everybody
-                    | Selection::Objects(_)
-                    | Selection::Members(_),
-                    Some(_),
-                ) => true,
-            };
+                let has = |tag: &Tag| there.object.is_some() || there.tags.contains_key(tag);
+                requested.selection.tag().is_none_or(has)
+            });
             let state = enrolled.as_ref().map(read_state).transpose()?;
             let state = state.map(|state| state.enrollment);
             let status = requested.selection.status();

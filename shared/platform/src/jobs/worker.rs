@@ -23,7 +23,7 @@ use crate::error::{Error, Retryability};
 use crate::orders::Orders;
 use crate::ports::{Done, JobStep, Shown};
 use crate::store::{Store, item, read};
-use crate::table::{Condition, TableError, Write};
+use crate::table::{TableError, Write};
 
 /// How many pages a step does.
 const PAGES_PER_STEP: usize = 2;
@@ -277,14 +277,10 @@ impl StepWorker<'_> {
     /// Notes how far the shard is. `false` if another worker did: then the shard is with that
     /// worker.
     async fn note(&mut self, mut next: Shard) -> Result<bool, Error> {
-        let condition = match self.shard.n {
-            0 => Condition::Absent,
-            n => Condition::Rev(n),
-        };
         next.n = self.shard.n + 1;
         let key = self.worker.store.keys.shard(self.job.seq, self.step.shard);
         let stored = item(key, &next)?.rev(next.n);
-        match self.worker.store.write(vec![Write::put(stored, condition)]).await {
+        match self.worker.store.write(vec![Write::next(stored)]).await {
             Ok(()) => {}
             // This very write, whose answer was lost.
             Err(TableError::Conflict { current: Some(current), .. })

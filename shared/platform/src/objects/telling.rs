@@ -6,10 +6,9 @@ use dacapo_engine::ids::ContactId;
 
 use super::upserting::{ObjectWrite, Present, empty_change};
 use super::{ObjectError, Objects};
-use crate::error::Error;
 use crate::object_keys::{StoredObjectKey, keys_of};
 use crate::store::item;
-use crate::table::{Condition, TableError, Write};
+use crate::table::{Condition, Write};
 
 /// The most keys that are led to another object in one transaction.
 const MOST_KEYS: usize = 50;
@@ -109,9 +108,7 @@ impl Objects {
 
     /// Writes, unless somebody else wrote meanwhile: the state is to be read again in either case.
     async fn written(&self, writes: Vec<Write>) -> Result<bool, ObjectError> {
-        match self.store.write(writes).await {
-            Ok(()) | Err(TableError::Conflict { .. } | TableError::Contended) => Ok(true),
-            Err(error) => Err(Error::from(error).into()),
-        }
+        self.store.write_if_first(writes).await?;
+        Ok(true)
     }
 }

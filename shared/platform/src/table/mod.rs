@@ -274,6 +274,17 @@ impl Write {
         Self::Put { item, condition }
     }
 
+    /// A put of the next revision of an item, on condition that it still has the one before; the
+    /// first one is put where there is none.
+    #[must_use]
+    pub fn next(item: Item) -> Self {
+        let condition = match item.rev {
+            None | Some(0 | 1) => Condition::Absent,
+            Some(rev) => Condition::Rev(rev - 1),
+        };
+        Self::Put { item, condition }
+    }
+
     /// A delete.
     #[must_use]
     pub fn delete(key: Key, condition: Condition) -> Self {

@@ -1,7 +1,5 @@
 //! The account's settings.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use dacapo_engine::address;
 use dacapo_engine::campaign::format::Sender;
@@ -12,16 +10,16 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::api::Api;
 use crate::api::call::extract::Json;
 use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::shapes::DateOrderWord;
 use crate::api::call::surface::{Surface, calls};
-use crate::catalog::{CatalogStore, Settings};
+use crate::catalog::Settings;
 use crate::contact_json::{ConsentWord, consent_of, instant_json, is_locale};
 use crate::contacts::consent_word;
-use crate::handlers::MailDelivery;
+use crate::platform::Platform;
 use crate::ports::Trouble;
-use crate::store::Store;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, get, patch)
@@ -92,7 +90,8 @@ struct WrittenAccount {
 }
 
 impl AccountShape {
-    fn of(settings: &Settings, store: &Store, delivery: &MailDelivery) -> Self {
+    fn of(settings: &Settings, platform: &Platform) -> Self {
+        let Platform { store, delivery, .. } = platform;
         let troubles = [delivery.mailer.trouble(), store.clock.trouble()];
         let troubles = troubles.into_iter().flatten().map(|Trouble { code, detail, since }| {
             TroubleShape { code, detail, since: instant_json(since) }
@@ -113,31 +112,27 @@ impl AccountShape {
 
 /// The account's settings.
 #[utoipa::path(get, path = "/v1/account", tag = "Account", responses((status = 200, body = AccountShape)))]
-async fn get(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(delivery): State<Arc<MailDelivery>>,
-) -> Result<axum::Json<AccountShape>, Problem> {
-    let loaded = catalog.current().await?;
-    Ok(axum::Json(AccountShape::of(&loaded.catalog.settings, &store, &delivery)))
+async fn get(State(api): State<Api>) -> Result<axum::Json<AccountShape>, Problem> {
+    let loaded = api.platform.catalog.current().await?;
+    Ok(axum::Json(AccountShape::of(&loaded.catalog.settings, &api.platform)))
 }
 
 /// Changes those settings that are sent; `"sender": null` removes the sender.
 #[utoipa::path(patch, path = "/v1/account", tag = "Account", request_body = WrittenAccount,
     responses((status = 200, body = AccountShape), (status = 422, body = Problem)))]
 async fn patch(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(delivery): State<Arc<MailDelivery>>,
+    State(api): State<Api>,
     Json(sent): Json<Map<String, Value>>,
 ) -> Result<axum::Json<AccountShape>, Problem> {
-    let settings = catalog
+    let settings = api
+        .platform
+        .catalog
         .change(|catalog| {
             apply(&mut catalog.settings, &sent)?;
             Ok::<_, Problem>((catalog.settings.clone(), Vec::new()))
         })
         .await?;
-    Ok(axum::Json(AccountShape::of(&settings, &store, &delivery)))
+    Ok(axum::Json(AccountShape::of(&settings, &api.platform)))
 }
 
 fn apply(settings: &mut Settings, sent: &Map<String, Value>) -> Result<(), Problem> {

@@ -44,7 +44,7 @@ use crate::contact_json::ContactShape;
 use crate::error::Error;
 use crate::ports::{Entropy, LETTERS};
 use crate::store::{Store, item, read};
-use crate::table::{Condition, Key, TableError, Write};
+use crate::table::{Key, TableError, Write};
 use crate::unsubscribe::keyed;
 
 pub(in crate::api) use crate::api::call::answer::Answer;
@@ -167,10 +167,8 @@ impl Guarded {
 
     /// The write of it, if nobody else has written under the key.
     fn write(&self, stored: &StoredAnswer) -> Result<Write, Error> {
-        let rev = self.state().rev;
-        let condition = if rev == 0 { Condition::Absent } else { Condition::Rev(rev) };
-        let kept = item(self.key.clone(), stored)?.rev(rev + 1).expires(self.until);
-        Ok(Write::put(kept, condition))
+        let kept = item(self.key.clone(), stored)?.rev(self.state().rev + 1);
+        Ok(Write::next(kept.expires(self.until)))
     }
 }
 

@@ -135,14 +135,14 @@ impl<T> IntoResponse for Listed<T> {
     }
 }
 
-/// The first page of a list in memory; each item comes with its cursor's parts.
+/// The page of a list in memory that begins behind a place; each item comes with its place.
 pub(in crate::api) fn filled<T: Serialize>(
-    limit: usize,
+    (limit, after): (usize, Option<String>),
     listed: &str,
     items: impl Iterator<Item = (String, T)>,
 ) -> Result<Listed<T>, Problem> {
     let (mut page, mut last) = (Filling::of(limit), None);
-    for (place, item) in items {
+    for (place, item) in items.filter(|(place, _)| after.as_ref().is_none_or(|it| place > it)) {
         if !page.put(&item)? {
             let next = last.map(|last: String| Cursor::at(&[listed, &last]));
             return Ok(page.until(next.as_ref())?);

@@ -73,12 +73,10 @@ async fn list(
     State(campaigns): State<Arc<Campaigns>>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<CampaignItem>, Problem> {
-    let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
+    let begin = (paging.limit()?, paging.after(LISTED)?);
     let all = campaigns.list().await?;
-    let begins =
-        after.map_or(0, |after| all.partition_point(|each| each.id.as_str() <= after.as_str()));
-    let items = all.into_iter().skip(begins);
-    filled(limit, LISTED, items.map(|each| (each.id.to_string(), CampaignItem::from(each))))
+    let items = all.into_iter().map(|each| (each.id.to_string(), CampaignItem::from(each)));
+    filled(begin, LISTED, items)
 }
 
 /// The prefix of a cursor of the list.

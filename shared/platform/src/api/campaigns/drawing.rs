@@ -1,7 +1,5 @@
 //! Drawing: a campaign as a picture, with the counts and a contact's way on it.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -12,20 +10,16 @@ use dacapo_engine::history::Line;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::Deserialize;
 
+use crate::api::Api;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
 use crate::api::contacts::object_names::subject_of;
-use crate::blocking::Blocking;
-use crate::campaigns::Campaigns;
-use crate::catalog::CatalogStore;
-use crate::contacts::Contacts;
-use crate::enrollments::Decisions;
 use crate::handlers::StoredHistory;
 use crate::keys::{Keys, is_trace, subject_in};
-use crate::objects::Objects;
-use crate::store::{Store, read};
+use crate::platform::Platform;
+use crate::store::read;
 
 /// How many decisions of a contact a way is drawn from at most, the newest.
 const MOST_DECISIONS: usize = 1_000;
@@ -61,37 +55,19 @@ struct WhatToDraw {
 }
 
 /// What pictures are made from.
-struct Drawing {
-    campaigns: Arc<Campaigns>,
-    catalog: Arc<CatalogStore>,
-    contacts: Arc<Contacts>,
-    objects: Arc<Objects>,
-    decisions: Arc<Decisions>,
-    store: Arc<Store>,
-}
-
-/// The parts, as a handler takes them.
-type Parts = (
-    State<Arc<Campaigns>>,
-    State<Arc<CatalogStore>>,
-    State<Arc<Contacts>>,
-    State<Arc<Objects>>,
-    State<Arc<Decisions>>,
-    State<Arc<Store>>,
-);
+struct Drawing<'a>(&'a Platform);
 
 /// The campaign as an SVG image for light and dark ground: a box for each element, an arrow for each
 /// edge. It may show the counts, and a contact's way.
 #[utoipa::path(get, path = "/v1/campaigns/{id}/graph.svg", tag = "Campaigns", params(("id" = String, Path), WhatToDraw),
     responses((status = 200, body = String, content_type = "image/svg+xml"), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn svg(
-    parts: Parts,
-    State(blocking): State<Arc<Blocking>>,
+    State(api): State<Api>,
     Path(id): Path<CampaignId>,
     Query(what): Query<WhatToDraw>,
 ) -> Result<Response, Problem> {
-    let picture = Drawing::of(parts).picture(&id, &what).await?;
-    let svg = blocking.run(move || picture.as_svg()).await?;
+    let picture = Drawing(&api.platform).picture(&id, &what).await?;
+    let svg = api.platform.blocking.run(move || picture.as_svg()).await?;
     Ok((SAFE, [(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response())
 }
 
@@ -99,35 +75,23 @@ async fn svg(
 #[utoipa::path(get, path = "/v1/campaigns/{id}/graph.mmd", tag = "Campaigns", params(("id" = String, Path), WhatToDraw),
     responses((status = 200, body = String, content_type = "text/plain"), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn mermaid(
-    parts: Parts,
+    State(api): State<Api>,
     Path(id): Path<CampaignId>,
     Query(what): Query<WhatToDraw>,
 ) -> Result<Response, Problem> {
-    let picture = Drawing::of(parts).picture(&id, &what).await?;
+    let picture = Drawing(&api.platform).picture(&id, &what).await?;
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     Ok((SAFE, kind, picture.as_mermaid()).into_response())
 }
 
-impl Drawing {
-    fn of(parts: Parts) -> Self {
-        let (campaigns, catalog, contacts, objects, decisions, store) = parts;
-        Self {
-            campaigns: campaigns.0,
-            catalog: catalog.0,
-            contacts: contacts.0,
-            objects: objects.0,
-            decisions: decisions.0,
-            store: store.0,
-        }
-    }
-
+impl Drawing<'_> {
     async fn picture(&self, id: &CampaignId, what: &WhatToDraw) -> Result<Picture, Problem> {
-        let text = self.campaigns.text(id, what.version).await?;
+        let text = self.0.campaigns.text(id, what.version).await?;
         let source = read_document(&text).map_err(|problems| {
             Problem::invalid(problems.into_iter().map(Fault::from).collect())
         })?;
         let counts = if what.counts {
-            let all = self.campaigns.statistics(id).await?.elements.into_iter();
+            let all = self.0.campaigns.statistics(id).await?.elements.into_iter();
             Some(
                 all.map(|(id, it)| (id, Count { entered: it.entered, at: it.at }))
                     .collect_compactly(),
@@ -149,12 +113,12 @@ impl Drawing {
 
     /// The way of a contact, or of an object of it, from its history.
     async fn way(&self, id: &CampaignId, name: &str, object: Option<&str>) -> Result<Way, Problem> {
-        let contact = contact_named(&self.contacts, name).await?;
-        let loaded = self.catalog.current().await?;
+        let contact = contact_named(&self.0.contacts, name).await?;
+        let loaded = self.0.catalog.current().await?;
         let subject =
-            subject_of(&loaded.catalog, &self.objects, &contact.id, (object, false), id).await?;
+            subject_of(&loaded.catalog, &self.0.objects, &contact.id, (object, false), id).await?;
         let mut lines = self.recorded(id, &contact.id, &subject).await?;
-        let state = self.decisions.state(&subject, id).await?;
+        let state = self.0.decisions.state(&subject, id).await?;
         let who = object.map_or_else(|| name.to_owned(), |object| format!("{object} of {name}"));
         let mut way = Way { who, ..Way::default() };
         if let Some(state) = state {
@@ -176,11 +140,11 @@ impl Drawing {
         person: &ContactId,
         subject: &ContactId,
     ) -> Result<Vec<Line>, Problem> {
-        let partition = self.store.keys.contact_partition(person);
+        let partition = self.0.store.keys.contact_partition(person);
         let query = crate::table::Query::of(&partition).prefix(Keys::HISTORY).descending().strong();
         let (mut newest_first, mut cursor, mut looked_at) = (Vec::new(), None, 0);
         loop {
-            let page = self.store.table.query(query.clone().limit(MOST_DECISIONS).after(cursor));
+            let page = self.0.store.table.query(query.clone().limit(MOST_DECISIONS).after(cursor));
             let page = page.await.map_err(crate::error::Error::from)?;
             looked_at += page.items.len();
             for stored in &page.items {

@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::State;
 use chrono::TimeDelta;
 use dacapo_authoring::difference::Difference;
 use dacapo_authoring::foresight::{Compared, Known, Recorded, Unplayed, again, ahead};
@@ -29,15 +28,11 @@ use crate::Instant;
 use crate::api::call::problem::Problem;
 use crate::api::contacts::object_names::ObjectNames;
 use crate::api::contacts::remembered::{Piece, remembered};
-use crate::blocking::Blocking;
-use crate::campaigns::{Campaigns, OnlyIf, Proposed, Statistics};
-use crate::catalog::{CatalogStore, Loaded};
-use crate::contacts::Contacts;
-use crate::enrollments::{Decisions, StoredEnrollment};
+use crate::campaigns::{OnlyIf, Proposed, Statistics};
+use crate::catalog::Loaded;
+use crate::enrollments::StoredEnrollment;
 use crate::error::Error;
-use crate::jobs::Jobs;
-use crate::objects::Objects;
-use crate::store::Store;
+use crate::platform::Platform;
 
 /// How many of those in flight are played.
 const MOST_PLAYED: usize = 200;
@@ -52,28 +47,7 @@ const HISTORY_READ: usize = 300;
 const AT_ONCE: usize = 16;
 
 /// What is read from.
-pub(super) struct Foresight {
-    pub(super) campaigns: Arc<Campaigns>,
-    jobs: Arc<Jobs>,
-    catalog: Arc<CatalogStore>,
-    contacts: Arc<Contacts>,
-    objects: Arc<Objects>,
-    decisions: Arc<Decisions>,
-    store: Arc<Store>,
-    blocking: Arc<Blocking>,
-}
-
-/// The parts, as a handler takes them.
-pub(super) type Parts = (
-    State<Arc<Campaigns>>,
-    State<Arc<Jobs>>,
-    State<Arc<CatalogStore>>,
-    State<Arc<Contacts>>,
-    State<Arc<Objects>>,
-    State<Arc<Decisions>>,
-    State<Arc<Store>>,
-    State<Arc<Blocking>>,
-);
+pub(super) struct Foresight<'a>(pub(super) &'a Platform);
 
 /// Somebody in flight, as it was read.
 struct Subject {
@@ -123,21 +97,7 @@ fn played(
     (ahead(&known, &around.document), again(&known, &recorded, &around.document))
 }
 
-impl Foresight {
-    pub(super) fn of(parts: Parts) -> Self {
-        let (campaigns, jobs, catalog, contacts, objects, decisions, store, blocking) = parts;
-        Self {
-            campaigns: campaigns.0,
-            jobs: jobs.0,
-            catalog: catalog.0,
-            contacts: contacts.0,
-            objects: objects.0,
-            decisions: decisions.0,
-            store: store.0,
-            blocking: blocking.0,
-        }
-    }
-
+impl Foresight<'_> {
     /// What publishing the draft, or the text in the request, would do.
     pub(super) async fn foresee(
         &self,
@@ -145,8 +105,8 @@ impl Foresight {
         how: &HowToPublish,
         only_if: &OnlyIf,
     ) -> Result<Foreseen, Problem> {
-        let proposed = self.campaigns.proposed(id, how.source.as_deref(), only_if).await?;
-        let statistics = self.campaigns.statistics(id).await?;
+        let proposed = self.0.campaigns.proposed(id, how.source.as_deref(), only_if).await?;
+        let statistics = self.0.campaigns.statistics(id).await?;
         let difference = match &proposed.published {
             Some(published) => Difference::between(&published.document, &proposed.document),
             None => Difference::default(),
@@ -177,8 +137,8 @@ impl Foresight {
         proposed: &Proposed,
         told: &mut InFlightShape,
     ) -> Result<(), Problem> {
-        let until = self.store.now() + PLAYED_FOR;
-        let loaded = self.catalog.current().await?;
+        let until = self.0.store.now() + PLAYED_FOR;
+        let loaded = self.0.catalog.current().await?;
         let Some(campaign) = loaded.campaigns.get(id) else { return Ok(()) };
         let surroundings = Surroundings {
             account: loaded.account.clone(),
@@ -189,15 +149,15 @@ impl Foresight {
             Around { surroundings, catalog: loaded.rev, document: proposed.document.clone() };
         let around = Arc::new(around);
         let asking = asking(campaign, proposed);
-        let ids = self.jobs.in_flight(id, MOST_PLAYED).await?;
+        let ids = self.0.jobs.in_flight(id, MOST_PLAYED).await?;
         let reading = ids.iter().map(|subject| self.read(subject, campaign, &asking));
         let reading: Vec<_> = reading.collect();
         let mut reading = futures_util::stream::iter(reading).buffered(AT_ONCE);
         while let Some(read) = reading.next().await {
             let Some(subject) = read? else { continue };
             let (subject_id, run) = (subject.subject.id.clone(), subject.stored.enrollment.run);
-            let (now, around) = (self.store.now(), Arc::clone(&around));
-            let played = self.blocking.run(move || played(subject, &around, now)).await?;
+            let (now, around) = (self.0.store.now(), Arc::clone(&around));
+            let played = self.0.blocking.run(move || played(subject, &around, now)).await?;
             let (ahead, again) = played;
             let names = self.names(&loaded, &subject_id).await?;
             let who = || Who {
@@ -208,7 +168,7 @@ impl Foresight {
             told.looked_at += 1;
             told.ahead.add(&ahead, who);
             told.again.add(&again, who);
-            if self.store.now() >= until {
+            if self.0.store.now() >= until {
                 break;
             }
         }
@@ -223,7 +183,7 @@ impl Foresight {
         if !subject.is_object() {
             return Ok(ObjectNames::default());
         }
-        ObjectNames::of(&loaded.catalog, &self.objects, &subject.person()).await
+        ObjectNames::of(&loaded.catalog, &self.0.objects, &subject.person()).await
     }
 
     /// What is known of a subject; `None` if it is not in flight any more. The enrollment is read
@@ -234,20 +194,20 @@ impl Foresight {
         campaign: &Arc<Campaign>,
         asking: &Campaign,
     ) -> Result<Option<Subject>, Error> {
-        let stored = self.decisions.enrollment(subject, &campaign.id).await?;
+        let stored = self.0.decisions.enrollment(subject, &campaign.id).await?;
         let Some(stored) = stored.filter(|stored| !stored.enrollment.tokens.is_empty()) else {
             return Ok(None);
         };
         let person = match subject.is_object() {
-            true => self.contacts.get(&subject.person()).await?,
+            true => self.0.contacts.get(&subject.person()).await?,
             false => None,
         };
-        let Some(contact) = self.contacts.get(subject).await? else { return Ok(None) };
+        let Some(contact) = self.0.contacts.get(subject).await? else { return Ok(None) };
         let (history, is_all) =
-            remembered(&self.store, subject, &campaign.id, Some(&stored), HISTORY_READ).await?;
+            remembered(&self.0.store, subject, &campaign.id, Some(&stored), HISTORY_READ).await?;
         Ok(Some(Subject {
-            campaign: self.decisions.with_version(campaign, Some(&stored.enrollment)).await?,
-            statuses: self.decisions.statuses(asking, subject).await?,
+            campaign: self.0.decisions.with_version(campaign, Some(&stored.enrollment)).await?,
+            statuses: self.0.decisions.statuses(asking, subject).await?,
             subject: contact,
             person,
             stored,

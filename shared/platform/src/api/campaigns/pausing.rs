@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::calls::{Asked, answer};
+use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::Path;
 use crate::api::call::idempotency::{Answer, Once};
@@ -16,9 +17,8 @@ use crate::api::call::problem::Problem;
 use crate::api::call::shapes::CampaignStatus;
 use crate::api::call::surface::{Surface, calls};
 use crate::campaigns::{Campaigns, Pause, PausedTogether, Resume, ResumedTogether};
-use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
-use crate::store::Store;
+use crate::platform::Platform;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, pause, resume, pause_all, resume_all)
@@ -63,12 +63,7 @@ struct HowToPause {
 
 impl HowToPause {
     /// What is asked for, once it is known to make sense.
-    async fn read(
-        self,
-        store: &Store,
-        catalog: &CatalogStore,
-        holder: &Holder,
-    ) -> Result<Pause, Problem> {
+    async fn read(self, platform: &Platform, holder: &Holder) -> Result<Pause, Problem> {
         let by = holder.name().to_owned();
         let Some(text) = self.until else {
             if self.mode.is_some() {
@@ -78,10 +73,10 @@ impl HowToPause {
             }
             return Ok(Pause { by, ..Pause::default() });
         };
-        let account = &catalog.current().await?.account;
+        let account = &platform.catalog.current().await?.account;
         let until = parse_datetime(&text, account.zone)
             .map_err(|why| Problem::invalid_at("until", "instant", why.to_string()))?;
-        if until <= store.now() {
+        if until <= platform.store.now() {
             let message = format!("{} has passed; name an instant ahead", instant_text(until));
             return Err(Problem::invalid_at("until", "past", message));
         }
@@ -95,17 +90,15 @@ impl HowToPause {
     request_body = Option<HowToPause>,
     responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn pause(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(campaigns): State<Arc<Campaigns>>,
+    State(api): State<Api>,
     holder: Holder,
     Path(id): Path<CampaignId>,
     once: Once,
     Asked(how): Asked<HowToPause>,
 ) -> Result<Answer, Problem> {
-    let how = how.read(&store, &catalog, &holder).await?;
+    let how = how.read(&api.platform, &holder).await?;
     let together = |state: &crate::campaigns::State| once.keeps(&answer(&Stands::from(state))?);
-    let state = campaigns.pause(&id, &how, together).await?;
+    let state = api.platform.campaigns.pause(&id, &how, together).await?;
     Ok(answer(&Stands::from(&state))?)
 }
 
@@ -135,16 +128,14 @@ impl From<&PausedTogether> for AllPaused {
     request_body = Option<HowToPause>,
     responses((status = 200, body = AllPaused), (status = 422, body = Problem)))]
 async fn pause_all(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(campaigns): State<Arc<Campaigns>>,
+    State(api): State<Api>,
     holder: Holder,
     once: Once,
     Asked(how): Asked<HowToPause>,
 ) -> Result<Answer, Problem> {
-    let how = how.read(&store, &catalog, &holder).await?;
+    let how = how.read(&api.platform, &holder).await?;
     let together = |outcome: &PausedTogether| once.keeps(&answer(&AllPaused::from(outcome))?);
-    let outcome = campaigns.pause_all(&how, together).await?;
+    let outcome = api.platform.campaigns.pause_all(&how, together).await?;
     Ok(answer(&AllPaused::from(&outcome))?)
 }
 

@@ -1,14 +1,16 @@
 //! Publishing, and what it would do.
 
+use axum::extract::State;
 use axum::http::HeaderMap;
 use dacapo_engine::ids::CampaignId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::calls::{Asked, Finding, answer};
-use super::foreseeing::{Foresight, Parts};
+use super::foreseeing::Foresight;
 use super::foreseen::{Foreseen, HowToPublish, InFlight};
 use super::preconditions::{CHANGED, ChangedDraft, Preconditions, SEEN};
+use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::idempotency::{Answer, Once};
@@ -56,7 +58,7 @@ enum PublishAnswer {
     responses((status = 200, body = PublishAnswer), (status = 404, body = Problem),
         (status = 412, body = ChangedDraft, content_type = MEDIA_TYPE, description = CHANGED), (status = 422, body = Problem)))]
 async fn publish(
-    parts: Parts,
+    State(api): State<Api>,
     holder: Holder,
     Path(id): Path<CampaignId>,
     Query(whether): Query<WhetherToPublish>,
@@ -64,12 +66,11 @@ async fn publish(
     once: Once,
     Asked(how): Asked<HowToPublish>,
 ) -> Result<Answer, Problem> {
-    let foresight = Foresight::of(parts);
     if whether.dry_run {
         // Nothing is written, so there is nothing to repeat.
         once.shows_anew();
         let only_if = Preconditions::of(&headers)?.into_only_if();
-        let foreseen = foresight.foresee(&id, &how, &only_if).await?;
+        let foreseen = Foresight(&api.platform).foresee(&id, &how, &only_if).await?;
         return Answer::ok(&PublishAnswer::Foreseen(Box::new(foreseen)));
     }
     if how.source.is_some() {
@@ -77,7 +78,7 @@ async fn publish(
                        `?dry_run=true`";
         return Err(Problem::invalid_at("source", "contradiction", message));
     }
-    let campaigns = foresight.campaigns;
+    let campaigns = &api.platform.campaigns;
     let migrate = how.in_flight == InFlight::Migrate;
     let only_if = Preconditions::of(&headers)?.into_only_if();
     let how = Publish { enroll_existing: how.enroll_existing, migrate, only_if };

@@ -1,8 +1,6 @@
 //! Simulating: a scenario played on a virtual clock, with the engine that runs. Nothing is written,
 //! and nobody gets mail.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use dacapo_authoring::campaigns::{Together, together};
 use dacapo_authoring::expectation::differences;
@@ -15,14 +13,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::api::Api;
 use crate::api::call::extract::{Json, Path};
 use crate::api::call::idempotency::Answer;
 use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::room::{Room, json_text};
 use crate::api::call::surface::{Surface, calls};
-use crate::blocking::Blocking;
 use crate::campaigns::Campaigns;
-use crate::catalog::CatalogStore;
+use crate::platform::Platform;
 use crate::played::play;
 
 /// How many other campaigns may take part.
@@ -63,13 +61,12 @@ struct WhatToSimulate {
             body = std::collections::BTreeMap<String, Value>),
         (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn simulate(
-    State(campaigns): State<Arc<Campaigns>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(blocking): State<Arc<Blocking>>,
+    State(api): State<Api>,
     Path(id): Path<CampaignId>,
     Json(what): Json<WhatToSimulate>,
 ) -> Result<Answer, Problem> {
-    let texts = texts(&campaigns, &id, &what).await?;
+    let Platform { campaigns, catalog, blocking, .. } = &api.platform;
+    let texts = texts(campaigns, &id, &what).await?;
     let loaded = catalog.current().await?;
     let surroundings = Surroundings {
         account: loaded.account.clone(),

@@ -1,7 +1,5 @@
 //! Statistics of a campaign: sums over all time, and by day.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use chrono::{Days, NaiveDate};
 use dacapo_engine::ids::CampaignId;
@@ -9,12 +7,12 @@ use dacapo_engine::time::day_of;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::api::Api;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
-use crate::campaigns::{Campaigns, Statistics};
-use crate::catalog::CatalogStore;
-use crate::store::Store;
+use crate::campaigns::Statistics;
+use crate::platform::Platform;
 
 /// How many days are shown unless asked otherwise.
 const USUAL_DAYS: u64 = 30;
@@ -53,12 +51,11 @@ enum By {
 #[utoipa::path(get, path = "/v1/campaigns/{id}/statistics", tag = "Campaigns", params(("id" = String, Path), HowToCount),
     responses((status = 200, body = Statistics), (status = 404, body = Problem)))]
 async fn statistics(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(campaigns): State<Arc<Campaigns>>,
+    State(api): State<Api>,
     Path(id): Path<CampaignId>,
     Query(how): Query<HowToCount>,
 ) -> Result<axum::Json<Statistics>, Problem> {
+    let Platform { store, catalog, campaigns, .. } = &api.platform;
     let mut statistics = campaigns.statistics(&id).await?;
     if how.by == Some(By::Day) {
         let zone = catalog.current().await?.account.zone;

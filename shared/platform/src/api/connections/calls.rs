@@ -64,12 +64,10 @@ async fn list(
     holder: Holder,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<ConnectionShape>, Problem> {
-    let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
+    let begin = (paging.limit()?, paging.after(LISTED)?);
     let all = connections.list().await?;
-    let rest =
-        all.iter().filter(|one| after.as_deref().is_none_or(|after| one.id.as_str() > after));
-    let items = rest.map(|one| (one.id.to_string(), shown(&connections, one, &holder)));
-    filled(limit, LISTED, items)
+    let items = all.iter().map(|one| (one.id.to_string(), shown(&connections, one, &holder)));
+    filled(begin, LISTED, items)
 }
 
 /// A connection.

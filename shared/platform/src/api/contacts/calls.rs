@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::{Json, Path, Query};
 use crate::api::call::idempotency::{Answer, Once};
@@ -31,7 +32,7 @@ use crate::contact_json::{ConsentWord, ContactShape};
 use crate::contacts::{Contacts, Written};
 use crate::erasure::Erasure;
 use crate::error::Error;
-use crate::handlers::Traces;
+use crate::platform::Platform;
 use crate::store::Store;
 
 /// The most members of the data of an event.
@@ -246,14 +247,13 @@ async fn get(
     request_body = WrittenContact,
     responses((status = 200, body = WarnedContact), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn patch(
-    State(catalog): State<Arc<CatalogStore>>,
-    State(contacts): State<Arc<Contacts>>,
-    State(traces): State<Arc<Traces>>,
+    State(api): State<Api>,
     holder: Holder,
     Path(id): Path<String>,
     Json(Members(sent)): Json<Members>,
 ) -> Result<axum::Json<WarnedContact>, Problem> {
-    let contact = contact_named(&contacts, &id).await?;
+    let Platform { catalog, contacts, traces, .. } = &api.platform;
+    let contact = contact_named(contacts, &id).await?;
     let loaded = catalog.current().await?;
     let reader = Reader::new(&loaded, Some(&contact), How::SHAPE);
     let Read { email, mut patch, mut doubtful, .. } = reader.read(&sent)?;
@@ -311,8 +311,7 @@ struct Tags {
         (status = 410, body = Problem),
         (status = 422, body = Problem)))]
 async fn tags(
-    State(contacts): State<Arc<Contacts>>,
-    State(traces): State<Arc<Traces>>,
+    State(api): State<Api>,
     holder: Holder,
     once: Once,
     Path(id): Path<String>,
@@ -332,7 +331,7 @@ async fn tags(
         return Err(Problem::invalid(faults));
     }
     let patch = Patch { add, remove, ..Patch::default() };
-    change(&contacts, &traces, &holder, &once, &id, &patch).await
+    change(&api.platform, &holder, &once, &id, &patch).await
 }
 
 /// A custom event.
@@ -355,8 +354,7 @@ struct PostedEvent {
         (status = 410, body = Problem),
         (status = 422, body = Problem)))]
 async fn events(
-    State(contacts): State<Arc<Contacts>>,
-    State(traces): State<Arc<Traces>>,
+    State(api): State<Api>,
     holder: Holder,
     once: Once,
     Path(id): Path<String>,
@@ -369,17 +367,17 @@ async fn events(
         return Err(Problem::invalid_at("data", "too_many", message));
     }
     let patch = Patch { event: Some(name), ..Patch::default() };
-    change(&contacts, &traces, &holder, &once, &id, &patch).await
+    change(&api.platform, &holder, &once, &id, &patch).await
 }
 
 async fn change(
-    contacts: &Contacts,
-    traces: &Traces,
+    platform: &Platform,
     holder: &Holder,
     once: &Once,
     id: &str,
     patch: &Patch,
 ) -> Result<Answer, Problem> {
+    let Platform { contacts, traces, .. } = platform;
     let contact = contact_named(contacts, id).await?;
     let answer = |written: &Written| {
         let changed = Changed::from(written.change.as_ref());

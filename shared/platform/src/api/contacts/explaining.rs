@@ -14,6 +14,7 @@ use dacapo_engine::decide::Situation;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::Deserialize;
 
+use crate::api::Api;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::idempotency::Answer;
 use crate::api::call::problem::Problem;
@@ -22,13 +23,12 @@ use crate::api::contacts::calls::contact_named;
 use crate::api::contacts::explanation::ExplanationShape;
 use crate::api::contacts::object_names::{ObjectNames, subject_of};
 use crate::api::contacts::remembered::{Piece, remembered};
-use crate::catalog::{CatalogStore, Head, Loaded};
-use crate::contacts::Contacts;
-use crate::enrollments::{Decisions, StoredEnrollment};
+use crate::catalog::{Head, Loaded};
+use crate::enrollments::StoredEnrollment;
 use crate::error::Error;
 use crate::keys::Keys;
-use crate::messages::{MessageRecord, MessageStatus};
-use crate::objects::Objects;
+use crate::messages::MessageRecord;
+use crate::platform::Platform;
 use crate::store::{Store, read};
 
 /// How many pieces of the history are read, of all campaigns: what one decision did is one.
@@ -56,19 +56,17 @@ struct AboutWhat {
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), AboutWhat),
     responses((status = 200, body = ExplanationShape), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn explain(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(contacts): State<Arc<Contacts>>,
-    (State(decisions), State(objects)): (State<Arc<Decisions>>, State<Arc<Objects>>),
+    State(api): State<Api>,
     Path(id): Path<String>,
     Query(about): Query<AboutWhat>,
 ) -> Result<Answer, Problem> {
-    let person = contact_named(&contacts, &id).await?;
+    let Platform { store, catalog, contacts, decisions, objects, .. } = &api.platform;
+    let person = contact_named(contacts, &id).await?;
     let loaded = catalog.current().await?;
     let campaign = campaign_named(&loaded, &about.campaign)?;
     let object = (about.object.as_deref(), true);
-    let subject = subject_of(&loaded.catalog, &objects, &person.id, object, &campaign).await?;
-    let names = ObjectNames::of(&loaded.catalog, &objects, &person.id).await?;
+    let subject = subject_of(&loaded.catalog, objects, &person.id, object, &campaign).await?;
+    let names = ObjectNames::of(&loaded.catalog, objects, &person.id).await?;
     let contact = match subject.is_object() {
         true => contacts.get(&subject).await?,
         false => Some(person.clone()),
@@ -94,7 +92,7 @@ async fn explain(
     };
     let others = decisions.statuses(&published, &subject).await?;
     let statuses = |other: &CampaignId| others.get(other).copied();
-    let reading = Reading { store: &store, subject: &subject, campaign: &campaign };
+    let reading = Reading { store, subject: &subject, campaign: &campaign };
     let (history, is_all) = reading.history(stored.as_ref()).await?;
     let messages = reading.messages().await?;
     let explanation = explained(&Known {
@@ -163,11 +161,7 @@ impl Reading<'_> {
                 at: record.at,
                 run: record.run,
                 element: record.element,
-                status: match record.status {
-                    MessageStatus::Claimed => "claimed",
-                    MessageStatus::Released => "released",
-                    MessageStatus::Settled(outcome) => outcome.word(),
-                },
+                status: record.status.word(),
                 reason: record.reason,
             })
         };

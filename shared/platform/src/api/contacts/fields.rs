@@ -72,15 +72,11 @@ async fn list(
     State(catalog): State<Arc<CatalogStore>>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<FieldShape>, Problem> {
-    let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
+    let begin = (paging.limit()?, paging.after(LISTED)?);
     let loaded = catalog.current().await?;
-    let fields = loaded
-        .catalog
-        .fields
-        .iter()
-        .filter(|(key, _)| after.as_ref().is_none_or(|after| key.as_str() > after.as_str()));
+    let fields = loaded.catalog.fields.iter();
     let fields = fields.map(|(key, field)| (key.to_string(), FieldShape::of(key, field)));
-    filled(limit, LISTED, fields)
+    filled(begin, LISTED, fields)
 }
 
 /// A custom field.

@@ -1,7 +1,5 @@
 //! Where a contact is in the campaigns, and how it got there (R60, R61).
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::enrollment::{Enrollment, Guard};
@@ -10,6 +8,7 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::api::Api;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::lists::{
     Filling, Listed, Page, Paging, filled, foreign_cursor, listing_failed,
@@ -19,14 +18,13 @@ use crate::api::call::shapes::EnrollmentStatus;
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
 use crate::api::contacts::object_names::{ObjectName, ObjectNames, object_wanted};
-use crate::catalog::{Catalog, CatalogStore, Head};
+use crate::catalog::{Catalog, Head};
 use crate::contact_json::instant_text;
-use crate::contacts::Contacts;
 use crate::enrollments::{Decisions, instant_of_deferred};
 use crate::error::Error;
 use crate::handlers::{StoredHistory, StoredTrace, in_campaign};
 use crate::keys::{Keys, is_trace, subject_in};
-use crate::objects::Objects;
+use crate::platform::Platform;
 use crate::store::{Store, read};
 use crate::table::{Cursor, Key};
 
@@ -87,10 +85,7 @@ struct WhichLines {
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichLines, Paging),
     responses((status = 200, body = Page<HistoryLine>), (status = 404, body = Problem)))]
 async fn history(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(contacts): State<Arc<Contacts>>,
-    (State(decisions), State(objects)): (State<Arc<Decisions>>, State<Arc<Objects>>),
+    State(api): State<Api>,
     Path(id): Path<String>,
     Query(which): Query<WhichLines>,
     Query(paging): Query<Paging>,
@@ -111,14 +106,15 @@ async fn history(
         }
         None => None,
     };
-    let contact = contact_named(&contacts, &id).await?;
+    let Platform { store, catalog, contacts, decisions, objects, .. } = &api.platform;
+    let contact = contact_named(contacts, &id).await?;
     let loaded = catalog.current().await?;
     let reader = Reader::of(&loaded.account, &contact);
     let named = which.object.as_deref();
-    let only = object_wanted(&loaded.catalog, &objects, &contact.id, named).await?;
-    let names = ObjectNames::of(&loaded.catalog, &objects, &contact.id).await?;
+    let only = object_wanted(&loaded.catalog, objects, &contact.id, named).await?;
+    let names = ObjectNames::of(&loaded.catalog, objects, &contact.id).await?;
     let partition = store.keys.contact_partition(&contact.id);
-    let mut deferred = deferred_to_record(&store, &decisions, &contact.id, &names).await?;
+    let mut deferred = deferred_to_record(store, decisions, &contact.id, &names).await?;
     let page = Filling::of(limit);
     let mut lines = Lines { from, wanted, only, names, reader, page };
     let (mut cursor, mut looked_at) = (None, 0);
@@ -398,19 +394,18 @@ pub(in crate::api) struct WhichObject {
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichObject, Paging),
     responses((status = 200, body = Page<EnrollmentShape>), (status = 404, body = Problem)))]
 async fn enrollments(
-    State(catalog): State<Arc<CatalogStore>>,
-    State(contacts): State<Arc<Contacts>>,
-    (State(decisions), State(objects)): (State<Arc<Decisions>>, State<Arc<Objects>>),
+    State(api): State<Api>,
     Path(id): Path<String>,
     Query(which): Query<WhichObject>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<EnrollmentShape>, Problem> {
-    let (limit, after) = (paging.limit()?, paging.after(ENROLLED)?);
-    let contact = contact_named(&contacts, &id).await?;
+    let begin = (paging.limit()?, paging.after(ENROLLED)?);
+    let Platform { catalog, contacts, decisions, objects, .. } = &api.platform;
+    let contact = contact_named(contacts, &id).await?;
     let loaded = catalog.current().await?;
-    let names = ObjectNames::of(&loaded.catalog, &objects, &contact.id).await?;
+    let names = ObjectNames::of(&loaded.catalog, objects, &contact.id).await?;
     let named = which.object.as_deref();
-    let wanted = object_wanted(&loaded.catalog, &objects, &contact.id, named).await?;
+    let wanted = object_wanted(&loaded.catalog, objects, &contact.id, named).await?;
     let subject = wanted.unwrap_or_else(|| contact.id.clone());
     let own = decisions.states(&subject).await?.into_iter();
     let mut all: Vec<_> = own.map(|(campaign, state)| (subject.clone(), campaign, state)).collect();
@@ -422,14 +417,9 @@ async fn enrollments(
         Some((kind, name)) => format!("~{kind}.{name}#{campaign}"),
         None => campaign.to_string(),
     };
-    let all = all.into_iter().map(|(subject, campaign, state)| {
-        let object = names.name(&subject);
-        (place(&subject, &campaign), (campaign, object, state.enrollment))
+    let shapes = all.into_iter().map(|(subject, campaign, state)| {
+        let (place, object) = (place(&subject, &campaign), names.name(&subject));
+        (place, EnrollmentShape::of(&loaded.catalog, campaign, object, &state.enrollment))
     });
-    let shapes = all.filter(|(place, _)| after.as_ref().is_none_or(|after| place > after)).map(
-        |(place, (campaign, object, enrollment))| {
-            (place, EnrollmentShape::of(&loaded.catalog, campaign, object, &enrollment))
-        },
-    );
-    filled(limit, ENROLLED, shapes)
+    filled(begin, ENROLLED, shapes)
 }

@@ -1,12 +1,11 @@
 //! What was sent to a contact, and why a message was not sent.
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use dacapo_engine::ids::CampaignId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::Api;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::lists::{Filling, Listed, Page, Paging, foreign_cursor, listing_failed};
 use crate::api::call::problem::Problem;
@@ -18,14 +17,12 @@ use crate::api::contacts::history_and_enrollments::WhichObject;
 use crate::api::contacts::object_names::{ObjectName, ObjectNames, object_wanted};
 use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
-use crate::contacts::Contacts;
 use crate::error::Error;
 use crate::keys::{Keys, subject_in};
 use crate::mail::MailRenderer;
-use crate::messages::{MessageRecord, MessageStatus};
-use crate::objects::Objects;
+use crate::messages::MessageRecord;
 use crate::platform::Platform;
-use crate::store::{Store, read};
+use crate::store::read;
 use crate::table::Cursor;
 
 /// The prefix of a cursor of the list.
@@ -88,10 +85,7 @@ impl MessageShape {
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichObject, Paging),
     responses((status = 200, body = Page<MessageShape>), (status = 404, body = Problem)))]
 async fn messages(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(contacts): State<Arc<Contacts>>,
-    (State(mail), State(objects)): (State<Arc<MailRenderer>>, State<Arc<Objects>>),
+    State(api): State<Api>,
     Path(id): Path<String>,
     Query(which): Query<WhichObject>,
     Query(paging): Query<Paging>,
@@ -100,11 +94,12 @@ async fn messages(
     if after.as_ref().is_some_and(|after| !after.starts_with(Keys::MESSAGES)) {
         return Err(foreign_cursor());
     }
-    let contact = contact_named(&contacts, &id).await?;
+    let Platform { store, catalog, contacts, mail, objects, .. } = &api.platform;
+    let contact = contact_named(contacts, &id).await?;
     let now = catalog.current().await?;
     let named = which.object.as_deref();
-    let only = object_wanted(&now.catalog, &objects, &contact.id, named).await?;
-    let names = ObjectNames::of(&now.catalog, &objects, &contact.id).await?;
+    let only = object_wanted(&now.catalog, objects, &contact.id, named).await?;
+    let names = ObjectNames::of(&now.catalog, objects, &contact.id).await?;
     let partition = store.keys.contact_partition(&contact.id);
     let (mut page, mut last, mut cursor) = (Filling::of(limit), after.clone(), None);
     loop {
@@ -127,7 +122,7 @@ async fn messages(
             let object = subject.and_then(|subject| names.name(&subject));
             // Rendering takes time.
             let is_on_it = !page.is_full()
-                && page.put(&message(&catalog, &mail, object, read(stored)?).await?.fitting()?)?;
+                && page.put(&message(catalog, mail, object, read(stored)?).await?.fitting()?)?;
             if !is_on_it {
                 let next = last.map(|last| Cursor::at(&[LISTED, &last]));
                 return Ok(page.until(next.as_ref())?);
@@ -188,11 +183,7 @@ async fn message(
         object,
         run: record.run,
         element: record.element.to_string(),
-        status: match record.status {
-            MessageStatus::Claimed => "claimed",
-            MessageStatus::Released => "released",
-            MessageStatus::Settled(outcome) => outcome.word(),
-        },
+        status: record.status.word(),
         reason: record.reason,
         subject,
         to: record.to,

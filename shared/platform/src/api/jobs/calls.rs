@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::{Json, Path, Query};
 use crate::api::call::idempotency::{Answer, Once};
@@ -21,14 +22,12 @@ use crate::api::call::shapes::{
 };
 use crate::api::call::surface::{Surface, calls};
 use crate::api::jobs::selecting::requested;
-use crate::catalog::CatalogStore;
 use crate::contact_json::instant_text;
-use crate::contacts::Contacts;
 use crate::error::Error;
 use crate::jobs::{
     BeginError, CancelError, Job, JobKind, Jobs, Picked, Progress, Requested, Selection,
 };
-use crate::store::Store;
+use crate::platform::Platform;
 use crate::table::Cursor;
 
 /// What a cursor of the list begins with.
@@ -359,9 +358,7 @@ async fn cancel(
 #[utoipa::path(post, path = "/v1/mass-actions/stop-campaign", tag = "Mass actions", request_body = StopCampaign,
     responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn stop_campaign(
-    State(catalog): State<Arc<CatalogStore>>,
-    State(contacts): State<Arc<Contacts>>,
-    State(jobs): State<Arc<Jobs>>,
+    State(api): State<Api>,
     holder: Holder,
     once: Once,
     Json(sent): Json<StopCampaign>,
@@ -369,27 +366,23 @@ async fn stop_campaign(
     let StopCampaign { campaigns, contacts: selected, reset_contacts, reset_statistics, dry_run } =
         sent;
     let kind = JobKind::StopCampaign { reset_contacts, reset_statistics };
-    let requested =
-        requested(&catalog, &contacts, &jobs, &holder, kind, (&campaigns, &selected)).await?;
-    taken(&jobs, &once, requested, dry_run).await
+    let requested = requested(&api.platform, &holder, kind, (&campaigns, &selected)).await?;
+    taken(&api.platform.jobs, &once, requested, dry_run).await
 }
 
 /// Releases contacts that a guard holds in campaigns (R40): they are ready. Others are skipped.
 #[utoipa::path(post, path = "/v1/mass-actions/release", tag = "Mass actions", request_body = Release,
     responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn release(
-    State(catalog): State<Arc<CatalogStore>>,
-    State(contacts): State<Arc<Contacts>>,
-    State(jobs): State<Arc<Jobs>>,
+    State(api): State<Api>,
     holder: Holder,
     once: Once,
     Json(sent): Json<Release>,
 ) -> Result<Answer, Problem> {
     let Release { campaigns, contacts: selected, dry_run } = sent;
-    let requested =
-        requested(&catalog, &contacts, &jobs, &holder, JobKind::Release, (&campaigns, &selected))
-            .await?;
-    taken(&jobs, &once, requested, dry_run).await
+    let kind = JobKind::Release;
+    let requested = requested(&api.platform, &holder, kind, (&campaigns, &selected)).await?;
+    taken(&api.platform.jobs, &once, requested, dry_run).await
 }
 
 /// Erases the account: every contact with everything about them, campaigns, statistics, fields,
@@ -398,13 +391,12 @@ async fn release(
 #[utoipa::path(post, path = "/v1/mass-actions/erase-account", tag = "Mass actions", request_body = EraseAccount,
     responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422, body = Problem)))]
 async fn erase_account(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(jobs): State<Arc<Jobs>>,
+    State(api): State<Api>,
     holder: Holder,
     once: Once,
     Json(sent): Json<EraseAccount>,
 ) -> Result<Answer, Problem> {
+    let Platform { store, catalog, jobs, .. } = &api.platform;
     let wanted = format!("erase account {}", store.keys.account());
     if sent.confirm.trim() != wanted {
         let message = format!("this cannot be undone; send {{\"confirm\": \"{wanted}\"}} to do it");

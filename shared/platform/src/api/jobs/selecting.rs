@@ -13,10 +13,10 @@ use crate::Instant;
 use crate::api::call::auth::Holder;
 use crate::api::call::problem::{Fault, Problem};
 use crate::api::contacts::calls::by_address;
-use crate::catalog::{CatalogStore, Loaded};
+use crate::catalog::Loaded;
 use crate::contact_json::instant_text;
-use crate::contacts::Contacts;
-use crate::jobs::{JobKind, Jobs, Members, Requested, Selection};
+use crate::jobs::{JobKind, Members, Requested, Selection};
+use crate::platform::Platform;
 
 /// The most contacts that a mass action may name.
 const MOST_NAMED: usize = 10_000;
@@ -26,13 +26,12 @@ const AT_ONCE: usize = 100;
 
 /// What is asked for, if it is valid.
 pub(in crate::api) async fn requested(
-    catalog: &CatalogStore,
-    contacts: &Contacts,
-    jobs: &Jobs,
+    platform: &Platform,
     holder: &Holder,
     kind: JobKind,
     (campaigns, selected): (&Value, &Value),
 ) -> Result<Requested, Problem> {
+    let Platform { catalog, contacts, jobs, .. } = platform;
     let loaded = catalog.current().await?;
     let mut faults = Vec::new();
     let (mut campaigns, all) = campaigns_of(&loaded, campaigns, &mut faults);

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::{Json, Path, Query};
 use crate::api::call::idempotency::{Answer, Once};
@@ -24,9 +25,7 @@ use crate::api::objects::shapes::{ObjectShape, WrittenObjectAnswer};
 use crate::api::objects::writing::{ReadHow, SentAs, SentObject, Writing, no_contact, text};
 use crate::catalog::CatalogStore;
 use crate::contacts::Contacts;
-use crate::handlers::Traces;
 use crate::objects::Objects;
-use crate::store::Store;
 
 /// The prefix of a cursor of the list.
 const LISTED: &str = "objects";
@@ -87,9 +86,7 @@ async fn get(
     responses((status = 200, body = WrittenObjectAnswer), (status = 404, body = Problem), (status = 409, body = Problem),
         (status = 422, body = Problem)))]
 async fn put(
-    (State(store), State(catalog)): (State<Arc<Store>>, State<Arc<CatalogStore>>),
-    (State(contacts), State(objects)): (State<Arc<Contacts>>, State<Arc<Objects>>),
-    State(traces): State<Arc<Traces>>,
+    State(api): State<Api>,
     holder: Holder,
     once: Once,
     Path((kind, key)): Path<(String, String)>,
@@ -130,9 +127,8 @@ async fn put(
         unknown_fields: UnknownFields::Refuse,
         invalid: Invalid::Refuse,
     };
-    let loaded = catalog.current().await?;
-    let writing = Writing { store, catalog, contacts, objects, traces };
-    writing.write(&loaded, &kind, sent, how, &holder, &once).await
+    let loaded = api.platform.catalog.current().await?;
+    Writing(&api.platform).write(&loaded, &kind, sent, how, &holder, &once).await
 }
 
 /// Deletes an object, with its keys and its enrollments. What was sent about it, and its history,
@@ -175,7 +171,7 @@ async fn list(
     Query(which): Query<WhichObjects>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<ObjectShape>, Problem> {
-    let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
+    let begin = (paging.limit()?, paging.after(LISTED)?);
     let loaded = catalog.current().await?;
     let kind = match which.kind.as_deref() {
         Some(kind) => Some(object_type(&loaded.catalog, kind)?.0),
@@ -183,10 +179,7 @@ async fn list(
     };
     let contact = contact_named(&contacts, &id).await?;
     let all = objects.all_of_contact(&contact.id).await?;
-    let wanted = all
-        .iter()
-        .filter(|object| kind.is_none_or(|kind| object.kind() == Some(kind)))
-        .filter(|object| after.as_ref().is_none_or(|after| object.id.as_str() > after.as_str()));
+    let wanted = all.iter().filter(|object| kind.is_none_or(|kind| object.kind() == Some(kind)));
     let shapes = wanted.map(|object| (object.id.to_string(), ObjectShape::from(object)));
-    filled(limit, LISTED, shapes)
+    filled(begin, LISTED, shapes)
 }

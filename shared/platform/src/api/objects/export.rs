@@ -1,28 +1,21 @@
 //! Objects of a type as CSV, each with the address of its contact, as an import reads them.
 
-use std::sync::Arc;
-
 use axum::extract::State;
-use axum::http::{HeaderName, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::ids::{FieldKey, ObjectType};
-use serde_json::Value;
 
+use crate::api::Api;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::lists::foreign_cursor;
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
-use crate::api::contacts::csv::export::{MOST, NEXT_CURSOR, Part, Rows};
+use crate::api::contacts::csv::export::{LAST, Part, Rows, put_last};
 use crate::api::contacts::object_names::object_type;
-use crate::api::contacts::tag_lists;
-use crate::catalog::CatalogStore;
-use crate::contact_json::instant_text;
 use crate::contacts::read_contact;
 use crate::error::Error;
 use crate::keys::SHARDS;
-use crate::objects::Objects;
-use crate::store::Store;
+use crate::platform::Platform;
 use crate::table::{Consistency, Cursor, LONGEST_SK};
 
 /// How many objects are read at once.
@@ -36,17 +29,12 @@ const EXPORTED: &str = "object-export";
 const COLUMNS: [(&str, &str); 4] =
     [("id", "id"), ("key", "key"), ("email", "contact.email"), ("contact_id", "contact.id")];
 
-/// The columns after them.
-const LAST: [&str; 4] = ["tags", "rev", "created_at", "updated_at"];
-
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, export)
 }
 
-const HEADERS: [(HeaderName, &str); 2] = [
-    (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-    (header::CONTENT_DISPOSITION, "attachment; filename=\"objects.csv\""),
-];
+/// The name of the file, as a header says it.
+const FILE: &str = "attachment; filename=\"objects.csv\"";
 
 /// Exports the objects of a type as CSV, with a column for every field of the type, as an import
 /// reads them: all of them, or
@@ -58,18 +46,16 @@ const HEADERS: [(HeaderName, &str); 2] = [
     responses((status = 200, body = String, content_type = "text/csv"), (status = 404, body = Problem),
         (status = 422, body = Problem)))]
 async fn export(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(objects): State<Arc<Objects>>,
+    State(api): State<Api>,
     Path(kind): Path<String>,
     Query(part): Query<Part>,
 ) -> Result<Response, Problem> {
     let (limit, from) = (part.limit()?, part.cursor()?);
-    let loaded = catalog.current().await?;
+    let loaded = api.platform.catalog.current().await?;
     let (kind, definition) = object_type(&loaded.catalog, &kind)?;
-    let fields: Vec<&FieldKey> = definition.fields.keys().collect();
+    let fields: Vec<FieldKey> = definition.fields.keys().cloned().collect();
     let mut rows = Rows::default();
-    let names = fields.iter().map(|key| key.as_str());
+    let names = fields.iter().map(FieldKey::as_str);
     let before = COLUMNS
         .into_iter()
         .map(|(name, other)| if definition.fields.contains_key(name) { other } else { name });
@@ -87,7 +73,7 @@ async fn export(
     };
     let (mut left, mut next) = (limit.unwrap_or(usize::MAX), None);
     'file: while shard < SHARDS {
-        let page = page(&store, &objects, kind, shard, after.as_deref()).await?;
+        let page = page(&api.platform, kind, shard, after.as_deref()).await?;
         let Some(last) = page.last().map(|(id, _)| id.clone()) else {
             (shard, after) = (shard + 1, None);
             continue;
@@ -106,18 +92,7 @@ async fn export(
         }
         after = Some(last);
     }
-    if next.is_some() && limit.is_none() {
-        let message = format!(
-            "one answer does not hold all of them; take them in parts: send `limit`, 1 to {MOST}, and for the next \
-             part `cursor` with the header Dacapo-Next-Cursor of the part before"
-        );
-        return Err(Problem::invalid_at("limit", "too_large", message));
-    }
-    let mut response = (HEADERS, rows.done()?).into_response();
-    if let Some(Ok(next)) = next.map(|next| next.to_string().parse()) {
-        response.headers_mut().insert(NEXT_CURSOR, next);
-    }
-    Ok(response)
+    part.answer(FILE, rows.done()?, next.as_ref())
 }
 
 /// An id of a list, and the object with its person, if it is still there.
@@ -125,12 +100,12 @@ type Entry = (String, Option<(Contact, Option<Contact>)>);
 
 /// The next objects of a shard.
 async fn page(
-    store: &Store,
-    objects: &Objects,
+    platform: &Platform,
     kind: &ObjectType,
     shard: u32,
     after: Option<&str>,
 ) -> Result<Vec<Entry>, Error> {
+    let Platform { store, objects, .. } = platform;
     let ids = objects.listed(kind, shard, after, AT_ONCE).await?;
     let own = ids.iter().map(|id| store.keys.contact(id));
     let persons = ids.iter().map(|id| store.keys.contact(&id.person()));
@@ -146,20 +121,10 @@ async fn page(
     Ok(entries)
 }
 
-fn cells(fields: &[&FieldKey], object: &Contact, person: Option<&Contact>) -> Vec<String> {
+fn cells(fields: &[FieldKey], object: &Contact, person: Option<&Contact>) -> Vec<String> {
     let key = object.object.as_ref().map(|identity| identity.key.clone()).unwrap_or_default();
     let email = person.and_then(Contact::address).unwrap_or_default().to_owned();
     let mut row = vec![object.id.to_string(), key, email, object.id.person().to_string()];
-    row.extend(fields.iter().map(|key| match object.fields.get(*key) {
-        Some(value) => match value.to_json() {
-            Value::String(text) => text,
-            other => other.to_string(),
-        },
-        None => String::new(),
-    }));
-    row.push(tag_lists::written(object.tags.keys()));
-    row.push(object.rev.to_string());
-    row.push(instant_text(object.created_at));
-    row.push(instant_text(object.updated_at));
+    put_last(&mut row, fields, object);
     row
 }

@@ -1,14 +1,13 @@
 //! The hook for objects: what Zapier, Make, or a form posts about an object and its contact, in one
 //! flat list of names. Each post is one atomic change of both (R1, R70).
 
-use std::sync::Arc;
-
 use axum::extract::{Request, State};
 use dacapo_engine::text::letters;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::idempotency::{Answer, Once};
@@ -20,12 +19,7 @@ use crate::api::contacts::object_names::object_type;
 use crate::api::contacts::reading::{Invalid, UnknownFields};
 use crate::api::objects::shapes::WrittenObjectAnswer;
 use crate::api::objects::writing::{ReadHow, SentAs, SentObject, Writing, no_contact, text};
-use crate::catalog::CatalogStore;
 use crate::contact_json::ConsentWord;
-use crate::contacts::Contacts;
-use crate::handlers::Traces;
-use crate::objects::Objects;
-use crate::store::Store;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, object)
@@ -115,9 +109,7 @@ struct HowToReadObject {
     responses((status = 200, body = WrittenObjectAnswer), (status = 403, body = Problem), (status = 404, body = Problem),
         (status = 409, body = Problem), (status = 410, body = Problem), (status = 422, body = Problem)))]
 async fn object(
-    (State(store), State(catalog)): (State<Arc<Store>>, State<Arc<CatalogStore>>),
-    (State(contacts), State(objects)): (State<Arc<Contacts>>, State<Arc<Objects>>),
-    State(traces): State<Arc<Traces>>,
+    State(api): State<Api>,
     (holder, once): (Holder, Once),
     Path(kind): Path<String>,
     Query(how): Query<HowToReadObject>,
@@ -127,14 +119,13 @@ async fn object(
     if !twice.is_empty() {
         return Err(Problem::invalid(twice));
     }
-    let loaded = catalog.current().await?;
+    let loaded = api.platform.catalog.current().await?;
     let (_, definition) = object_type(&loaded.catalog, &kind)?;
     let is_field = |name: &str| definition.fields.contains_key(name);
     let sent = sorted(&members, &is_field)?;
     let HowToReadObject { unknown_fields, invalid } = how;
     let how = ReadHow { sent_as: SentAs::Post, unknown_fields, invalid };
-    let writing = Writing { store, catalog, contacts, objects, traces };
-    writing.write(&loaded, &kind, sent, how, &holder, &once).await
+    Writing(&api.platform).write(&loaded, &kind, sent, how, &holder, &once).await
 }
 
 /// Sorts what was posted: about the object, or about the contact.

@@ -13,7 +13,6 @@
 //! What holds for every file is in `csv::importing`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -25,6 +24,7 @@ use dacapo_engine::field::{FieldType, quoted};
 use dacapo_engine::ids::{FieldKey, ObjectType};
 use serde_json::{Map, Value};
 
+use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::{Path, Query};
 use crate::api::call::problem::{Fault, Problem};
@@ -42,11 +42,9 @@ use crate::api::contacts::object_names::object_type;
 use crate::api::contacts::reading::UnknownFields;
 use crate::api::objects::headings::{CONTACT, NewField, ObjectHeadings};
 use crate::api::objects::writing::{ReadHow, SentAs, SentObject, Writing, create_object_fields};
-use crate::catalog::{CatalogStore, Loaded};
-use crate::contacts::Contacts;
-use crate::handlers::Traces;
-use crate::objects::{ObjectError, ObjectWritten, Objects};
-use crate::store::Store;
+use crate::catalog::Loaded;
+use crate::objects::{ObjectError, ObjectWritten};
+use crate::platform::Platform;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, import)
@@ -61,31 +59,23 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     responses((status = 200, body = Imported), (status = 404, body = Problem), (status = 409, body = Problem),
         (status = 422, body = Problem)))]
 async fn import(
-    (State(store), State(catalog)): (State<Arc<Store>>, State<Arc<CatalogStore>>),
-    (State(contacts), State(objects)): (State<Arc<Contacts>>, State<Arc<Objects>>),
-    State(traces): State<Arc<Traces>>,
+    State(api): State<Api>,
     holder: Holder,
     Path(named): Path<String>,
     Query(how): Query<HowToRead>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let loaded = catalog.current().await?;
+    let platform = &api.platform;
+    let loaded = platform.catalog.current().await?;
     let kind = object_type(&loaded.catalog, &named)?.0.clone();
     let what = format!("import of {kind}");
-    let writing = Writing {
-        store: Arc::clone(&store),
-        catalog: Arc::clone(&catalog),
-        contacts,
-        objects,
-        traces,
-    };
-    let writer = ObjectRows { writing, kind, holder: &holder, how };
-    imported(&store, &catalog, &holder, &what, &writer, request).await
+    let writer = ObjectRows { platform, kind, holder: &holder, how };
+    imported(platform, &holder, &what, &writer, request).await
 }
 
 /// Rows that are objects of a type.
 struct ObjectRows<'a> {
-    writing: Writing,
+    platform: &'a Platform,
     kind: ObjectType,
     holder: &'a Holder,
     how: HowToRead,
@@ -114,7 +104,7 @@ impl RowWriter for ObjectRows<'_> {
 
 impl ObjectRows<'_> {
     async fn read_columns(&self, first: &Row) -> Result<Vec<String>, Problem> {
-        let loaded = self.writing.catalog.current().await?;
+        let loaded = self.platform.catalog.current().await?;
         let (kind, definition) = object_type(&loaded.catalog, self.kind.as_str())?;
         let headings =
             ObjectHeadings { kind, fields: &definition.fields, of_contact: &loaded.catalog.fields };
@@ -131,10 +121,10 @@ impl ObjectRows<'_> {
             }
         }
         if !of_contact.is_empty() {
-            create_fields(&self.writing.catalog, &of_contact).await?;
+            create_fields(&self.platform.catalog, &of_contact).await?;
         }
         if !of_object.is_empty() {
-            create_object_fields(&self.writing.catalog, kind, of_object).await?;
+            create_object_fields(&self.platform.catalog, kind, of_object).await?;
         }
         Ok(columns)
     }
@@ -158,7 +148,8 @@ impl ObjectRows<'_> {
             invalid: self.how.invalid,
         };
         let named = (kind, definition);
-        let ready = match self.writing.ready(loaded, named, sent, how, self.holder).await {
+        let ready = match Writing(self.platform).ready(loaded, named, sent, how, self.holder).await
+        {
             Ok(ready) => ready,
             Err(problem) if problem.status() == StatusCode::UNPROCESSABLE_ENTITY => {
                 return Ok(RowOutcome::Refused(problem.into_faults()));
@@ -171,7 +162,7 @@ impl ObjectRows<'_> {
             contact_created: false,
         };
         let nothing = |_: &ObjectWritten| Ok(Vec::new());
-        match self.writing.upsert(&ready, &self.holder.author(), &nothing).await {
+        match Writing(self.platform).upsert(&ready, &self.holder.author(), &nothing).await {
             Ok(ObjectWritten { object, person, .. }) => {
                 told.contact_created = person.created;
                 let is_changed = object.change.is_some() || person.change.is_some();
@@ -204,7 +195,7 @@ impl ObjectRows<'_> {
         for key in std::iter::once(&mut sent.key).chain(sent.replaces.as_mut()) {
             let trimmed = key.trim();
             if trimmed.len() < key.len()
-                && self.writing.objects.find(&self.kind, key).await?.is_none()
+                && self.platform.objects.find(&self.kind, key).await?.is_none()
             {
                 *key = trimmed.to_owned();
             }

@@ -114,13 +114,11 @@ async fn list(
     State(catalog): State<Arc<CatalogStore>>,
     Query(paging): Query<Paging>,
 ) -> Result<Listed<ObjectTypeShape>, Problem> {
-    let (limit, after) = (paging.limit()?, paging.after(LISTED)?);
+    let begin = (paging.limit()?, paging.after(LISTED)?);
     let loaded = catalog.current().await?;
     let types = loaded.catalog.objects.iter();
-    let types =
-        types.filter(|(kind, _)| after.as_ref().is_none_or(|after| kind.as_str() > after.as_str()));
     let shapes = types.map(|(kind, it)| (kind.to_string(), ObjectTypeShape::of(kind, it)));
-    filled(limit, LISTED, shapes)
+    filled(begin, LISTED, shapes)
 }
 
 /// A type of objects.

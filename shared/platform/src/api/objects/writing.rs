@@ -1,7 +1,6 @@
 //! An object and its contact are written as one, from what was sent by any way in.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::http::StatusCode;
 use dacapo_engine::campaign::format::{FieldDefinition, ObjectDefinition};
@@ -23,11 +22,9 @@ use crate::api::contacts::sorting::Manner;
 use crate::api::objects::reading::{ObjectReader, ReadObject, zone_of};
 use crate::api::objects::shapes::WrittenObjectAnswer;
 use crate::catalog::{CatalogStore, Loaded};
-use crate::contacts::Contacts;
 use crate::error::Error;
-use crate::handlers::Traces;
-use crate::objects::{ObjectError, ObjectWrite, ObjectWritten, Objects, PersonWrite, WithObject};
-use crate::store::Store;
+use crate::objects::{ObjectError, ObjectWrite, ObjectWritten, PersonWrite, WithObject};
+use crate::platform::Platform;
 use crate::table::Write;
 
 /// What was sent about an object.
@@ -64,14 +61,8 @@ pub(super) struct ReadHow {
     pub(super) invalid: Invalid,
 }
 
-/// The parts that writing needs.
-pub(super) struct Writing {
-    pub(super) store: Arc<Store>,
-    pub(super) catalog: Arc<CatalogStore>,
-    pub(super) contacts: Arc<Contacts>,
-    pub(super) objects: Arc<Objects>,
-    pub(super) traces: Arc<Traces>,
-}
+/// Writes objects on a platform.
+pub(super) struct Writing<'a>(pub(super) &'a Platform);
 
 /// The contact as it was named.
 struct Person {
@@ -110,7 +101,7 @@ impl ReadyObject<'_> {
     }
 }
 
-impl Writing {
+impl Writing<'_> {
     /// Writes what was sent, as one change of each of the two.
     pub(super) async fn write(
         &self,
@@ -133,7 +124,7 @@ impl Writing {
         let keeps = |written: &ObjectWritten| once.keeps(&answer(written, &ready)?);
         let written = self.upsert(&ready, &by, &keeps).await?;
         if written.object.change.is_none() {
-            self.traces.nothing_changed(&written.object.contact, &ready.object.patch, &by).await;
+            self.0.traces.nothing_changed(&written.object.contact, &ready.object.patch, &by).await;
         }
         Ok(answer(&written, &ready)?)
     }
@@ -156,9 +147,9 @@ impl Writing {
             Some(replaces) => Some(object_key("replaces", replaces)?.to_owned()),
             None => None,
         };
-        let found = match self.objects.find(kind, &key).await? {
+        let found = match self.0.objects.find(kind, &key).await? {
             None => match &replaces {
-                Some(replaces) => self.objects.find(kind, replaces).await?,
+                Some(replaces) => self.0.objects.find(kind, replaces).await?,
                 None => None,
             },
             found => found,
@@ -178,10 +169,10 @@ impl Writing {
             lacking(&mut object.patch, before.as_ref());
         }
         if !person.read.new_fields.is_empty() {
-            create_fields(&self.catalog, &person.read.new_fields).await?;
+            create_fields(&self.0.catalog, &person.read.new_fields).await?;
         }
         if !object.new_fields.is_empty() {
-            create_object_fields(&self.catalog, kind, object.new_fields.clone()).await?;
+            create_object_fields(&self.0.catalog, kind, object.new_fields.clone()).await?;
         }
         let identity = before.as_ref().and_then(|before| before.object.as_ref());
         let moves = identity.is_some_and(|identity| identity.key != key);
@@ -202,7 +193,7 @@ impl Writing {
         let ReadyObject { kind, key, replaces, person, object, .. } = ready;
         let together = |written: &ObjectWritten| -> Result<Vec<Write>, Error> {
             let mut writes = keeps(written)?;
-            writes.extend(skipping::line(&self.store, &written.object, by, &ready.skipped())?);
+            writes.extend(skipping::line(&self.0.store, &written.object, by, &ready.skipped())?);
             Ok(writes)
         };
         let write = ObjectWrite {
@@ -216,7 +207,7 @@ impl Writing {
             },
             patch: &object.patch,
         };
-        self.objects.upsert(write, by, &together).await
+        self.0.objects.upsert(write, by, &together).await
     }
 
     /// Reads what was sent about the contact.
@@ -241,7 +232,7 @@ impl Writing {
             };
             let id = ContactId::new(id.as_str()).ok().filter(|id| !id.is_object());
             let id = id.ok_or_else(missing)?;
-            let contact = self.contacts.get(&id).await?.ok_or_else(missing)?;
+            let contact = self.0.contacts.get(&id).await?.ok_or_else(missing)?;
             let zone = contact.zone();
             let read = Read::default();
             return Ok(Person { named: Named::ById(id), read, resubscribing: None, zone });
@@ -249,7 +240,7 @@ impl Writing {
         sent.retain(|_, value| !value.is_null());
         if sent.is_empty() {
             let zone = match owner {
-                Some(owner) => self.contacts.get(owner).await?.and_then(|owner| owner.zone()),
+                Some(owner) => self.0.contacts.get(owner).await?.and_then(|owner| owner.zone()),
                 None => None,
             };
             let read = Read::default();
@@ -263,8 +254,8 @@ impl Writing {
         let sorted =
             crate::api::contacts::sorting::Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook);
         let before = match sorted.address() {
-            Some(address) => match self.contacts.id_of(&address).await? {
-                Some(id) => self.contacts.get(&id).await?,
+            Some(address) => match self.0.contacts.id_of(&address).await? {
+                Some(id) => self.0.contacts.get(&id).await?,
                 None => None,
             },
             None => None,

@@ -12,7 +12,7 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderName, header};
 use axum::response::{IntoResponse, Response};
 use dacapo_engine::contact::Contact;
-use dacapo_engine::field::built_in;
+use dacapo_engine::field::{FieldValue, built_in};
 use dacapo_engine::ids::{ContactId, FieldKey};
 use futures_util::future::ready;
 use futures_util::stream::{self, StreamExt as _};
@@ -51,22 +51,20 @@ const COLUMNS: [&str; 9] = [
 ];
 
 /// The columns after them.
-const LAST: [&str; 4] = ["tags", "rev", "created_at", "updated_at"];
+pub(in crate::api) const LAST: [&str; 4] = ["tags", "rev", "created_at", "updated_at"];
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, export)
 }
 
-const HEADERS: [(HeaderName, &str); 2] = [
-    (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-    (header::CONTENT_DISPOSITION, "attachment; filename=\"contacts.csv\""),
-];
+/// The name of the file, as a header says it.
+const FILE: &str = "attachment; filename=\"contacts.csv\"";
 
 /// Where the next part of the file begins.
-pub(in crate::api) const NEXT_CURSOR: HeaderName = HeaderName::from_static("dacapo-next-cursor");
+const NEXT_CURSOR: HeaderName = HeaderName::from_static("dacapo-next-cursor");
 
 /// The most rows of a part.
-pub(in crate::api) const MOST: usize = 10_000;
+const MOST: usize = 10_000;
 
 /// Which part of the file; all of it, if nothing is said.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -96,6 +94,38 @@ impl Part {
         let cursor = self.cursor.as_deref().filter(|cursor| !cursor.is_empty());
         cursor.map(|text| text.parse().map_err(|_| foreign_cursor())).transpose()
     }
+
+    /// The answer: these rows, and where the next ones begin, if there are more.
+    ///
+    /// # Errors
+    ///
+    /// 422 if there are more, and no part was asked for.
+    pub(in crate::api) fn answer(
+        &self,
+        file: &'static str,
+        text: Bytes,
+        next: Option<&Cursor>,
+    ) -> Result<Response, Problem> {
+        if next.is_some() && self.limit.is_none() {
+            let message = format!(
+                "one answer does not hold all of them; take them in parts: send `limit`, 1 to {MOST}, and for the next part \
+                 `cursor` with the header Dacapo-Next-Cursor of the part before"
+            );
+            return Err(Problem::invalid_at("limit", "too_large", message));
+        }
+        let mut response = csv_of(file, text.into());
+        if let Some(Ok(next)) = next.map(|next| next.to_string().parse()) {
+            response.headers_mut().insert(NEXT_CURSOR, next);
+        }
+        Ok(response)
+    }
+}
+
+/// An answer that is a file of CSV.
+fn csv_of(file: &'static str, body: Body) -> Response {
+    let kind = "text/csv; charset=utf-8";
+    let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, file)];
+    (headers, body).into_response()
 }
 
 /// Exports contacts as CSV, in order of id, with a column for every field of the account: all of
@@ -121,20 +151,7 @@ async fn export(
     }
     let limit_of_rows = limit.unwrap_or(usize::MAX);
     let (text, next) = export.written(Rows::default(), true, limit_of_rows, cursor).await?;
-    let mut response = (HEADERS, text).into_response();
-    if let Some(next) = next {
-        if limit.is_none() {
-            let message = format!(
-                "one answer does not hold all of them; take them in parts: send `limit`, 1 to {MOST}, and for the next part \
-                 `cursor` with the header Dacapo-Next-Cursor of the part before"
-            );
-            return Err(Problem::invalid_at("limit", "too_large", message));
-        }
-        if let Ok(next) = next.to_string().parse() {
-            response.headers_mut().insert(NEXT_CURSOR, next);
-        }
-    }
-    Ok(response)
+    part.answer(FILE, text, next.as_ref())
 }
 
 struct Export {
@@ -163,7 +180,7 @@ impl Export {
             Ok::<_, std::io::Error>(Some((text, (export, next))))
         });
         let pages = stream::once(ready(Ok(first))).chain(others);
-        Ok((HEADERS, Body::from_stream(pages)).into_response())
+        Ok(csv_of(FILE, Body::from_stream(pages)))
     }
 
     /// Up to so many rows, in memory, with or without the headings; and where the next ones begin,
@@ -214,19 +231,22 @@ impl Export {
         row.extend(built_in.map(|column| contact.text(column).unwrap_or_default().to_owned()));
         row.push(consent_word(contact.consent).to_owned());
         row.push(contact.suppressed.map(suppression_word).unwrap_or_default().to_owned());
-        row.extend(self.fields.iter().map(|key| match contact.fields.get(key) {
-            Some(value) => match value.to_json() {
-                Value::String(text) => text,
-                other => other.to_string(),
-            },
-            None => String::new(),
-        }));
-        row.push(tag_lists::written(contact.tags.keys()));
-        row.push(contact.rev.to_string());
-        row.push(instant_text(contact.created_at));
-        row.push(instant_text(contact.updated_at));
+        put_last(&mut row, &self.fields, contact);
         row
     }
+}
+
+/// Adds the cells of fields, and those of [`LAST`].
+pub(in crate::api) fn put_last(row: &mut Vec<String>, fields: &[FieldKey], of: &Contact) {
+    row.extend(fields.iter().map(|key| match of.fields.get(key).map(FieldValue::to_json) {
+        Some(Value::String(text)) => text,
+        Some(other) => other.to_string(),
+        None => String::new(),
+    }));
+    row.push(tag_lists::written(of.tags.keys()));
+    row.push(of.rev.to_string());
+    row.push(instant_text(of.created_at));
+    row.push(instant_text(of.updated_at));
 }
 
 /// Rows in memory.

@@ -10,7 +10,6 @@
 //! What holds for every file is in `importing`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -22,6 +21,7 @@ use dacapo_engine::field::{FieldType, quoted};
 use dacapo_engine::ids::{FieldKey, InvalidId};
 use serde_json::{Map, Value};
 
+use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::Query;
 use crate::api::call::problem::{Fault, Problem};
@@ -38,11 +38,11 @@ use crate::api::contacts::reading::{How, Read, Reader, UnknownFields};
 use crate::api::contacts::resubscribing::Resubscribing;
 use crate::api::contacts::skipping;
 use crate::api::contacts::sorting::Manner;
-use crate::catalog::{CatalogStore, Loaded};
+use crate::catalog::Loaded;
 use crate::contact_json::suppression_of;
-use crate::contacts::{Contacts, WriteError, Written};
+use crate::contacts::{WriteError, Written};
 use crate::error::{Error, Retryability};
-use crate::store::Store;
+use crate::platform::Platform;
 use crate::table::Write;
 
 pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
@@ -55,23 +55,18 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     request_body(content = String, content_type = "text/csv"),
     responses((status = 200, body = Imported), (status = 422, body = Problem)))]
 async fn import(
-    State(store): State<Arc<Store>>,
-    State(catalog): State<Arc<CatalogStore>>,
-    State(contacts): State<Arc<Contacts>>,
+    State(api): State<Api>,
     holder: Holder,
     Query(how): Query<HowToRead>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let by = holder.author();
-    let writer = ContactRows { store: &store, catalog: &catalog, contacts: &contacts, by, how };
-    imported(&store, &catalog, &holder, "import", &writer, request).await
+    let writer = ContactRows { platform: &api.platform, by: holder.author(), how };
+    imported(&api.platform, &holder, "import", &writer, request).await
 }
 
 /// Rows that are contacts.
 struct ContactRows<'a> {
-    store: &'a Store,
-    catalog: &'a CatalogStore,
-    contacts: &'a Contacts,
+    platform: &'a Platform,
     by: Author,
     how: HowToRead,
 }
@@ -79,13 +74,13 @@ struct ContactRows<'a> {
 impl RowWriter for ContactRows<'_> {
     fn columns<'a>(&'a self, first: &'a Row) -> Later<'a, Vec<String>> {
         Box::pin(async move {
-            let loaded = self.catalog.current().await?;
+            let loaded = self.platform.catalog.current().await?;
             let headings = ContactHeadings(&loaded.catalog.fields);
             let (columns, new) = columns_of(first, &headings, self.how.unknown_fields)?;
             if !new.is_empty() {
                 let new: BTreeMap<_, _> =
                     new.into_iter().map(|key| (key, FieldType::Text)).collect_compactly();
-                create_fields(self.catalog, &new).await?;
+                create_fields(&self.platform.catalog, &new).await?;
             }
             Ok(columns)
         })
@@ -131,8 +126,8 @@ impl ContactRows<'_> {
             Err(problem) => return Ok(RowOutcome::Refused(problem.into_faults())),
         };
         let address = address_of(&sent);
-        let before: Option<Contact> = match self.contacts.id_of(&address).await? {
-            Some(id) => self.contacts.get(&id).await?,
+        let before: Option<Contact> = match self.platform.contacts.id_of(&address).await? {
+            Some(id) => self.platform.contacts.get(&id).await?,
             None => None,
         };
         let how = How {
@@ -153,9 +148,11 @@ impl ContactRows<'_> {
             return Ok(RowOutcome::Refused(problem.into_faults()));
         }
         let together = |written: &Written| -> Result<Vec<Write>, Error> {
-            Ok(skipping::line(self.store, written, &self.by, &told.skipped)?.into_iter().collect())
+            Ok(skipping::line(&self.platform.store, written, &self.by, &told.skipped)?
+                .into_iter()
+                .collect())
         };
-        let came = self.contacts.upsert(&address, &patch, &self.by, &together).await;
+        let came = self.platform.contacts.upsert(&address, &patch, &self.by, &together).await;
         match came {
             Ok(written) if written.created => Ok(RowOutcome::Created(told)),
             Ok(written) if written.change.is_some() => Ok(RowOutcome::Changed(told)),

@@ -35,8 +35,9 @@ use crate::api::contacts::csv::rows::{Row, Rows};
 use crate::api::contacts::reading::{Invalid, UnknownFields};
 use crate::catalog::{CatalogStore, Loaded};
 use crate::error::Error;
+use crate::platform::Platform;
 use crate::store::{Store, item, read};
-use crate::table::{Condition, Key, TableError, Write};
+use crate::table::{Key, TableError, Write};
 
 /// How many rows are written at once.
 const AT_ONCE: usize = 32;
@@ -132,8 +133,7 @@ struct StoredImport {
 ///
 /// 415 for what is no CSV, 422 for a file that is wrong as a whole, and what the writer answers.
 pub(in crate::api) async fn imported(
-    store: &Store,
-    catalog: &CatalogStore,
+    platform: &Platform,
     holder: &Holder,
     what: &str,
     writer: &dyn RowWriter,
@@ -144,6 +144,7 @@ pub(in crate::api) async fn imported(
         return Err(Problem::media_type("send CSV, with `Content-Type: text/csv`"));
     }
     let declared = charset::declared(&parts)?;
+    let Platform { store, catalog, .. } = platform;
     let key = key(store, holder, what, &parts.headers)?;
     let known: Option<StoredImport> = match &key {
         Some(key) => {
@@ -317,13 +318,11 @@ impl Import<'_> {
     /// Stores its progress, in case the file is sent again.
     async fn note(&mut self, ended: bool) -> Result<(), Problem> {
         let Some(key) = &self.key else { return Ok(()) };
-        let before = self.noted.n;
-        let condition = if before == 0 { Condition::Absent } else { Condition::Rev(before) };
         let done = self.now.without_words();
-        let next = StoredImport { done, sum: self.sum, ended, n: before + 1 };
+        let next = StoredImport { done, sum: self.sum, ended, n: self.noted.n + 1 };
         let until = self.store.now() + KEPT_FOR;
         let stored = item(key.clone(), &next)?.rev(next.n).expires(until);
-        match self.store.write(vec![Write::put(stored, condition)]).await {
+        match self.store.write(vec![Write::next(stored)]).await {
             Ok(()) => {}
             Err(TableError::Conflict { .. }) => {
                 return Err(Problem::not_now("the same import is under way; try again"));
