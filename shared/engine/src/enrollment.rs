@@ -55,7 +55,7 @@ pub struct Enrollment {
         skip_serializing_if = "BTreeMap::is_empty",
         with = "crate::time::stored_by"
     )]
-    pub let_go: BTreeMap<ElementId, Instant>,
+    pub fired_at: BTreeMap<ElementId, Instant>,
     /// The last day of those on which a date that comes again came, for which its date timer has
     /// let a token go, whichever run it was in (R24).
     #[serde(rename = "yl", default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -352,7 +352,7 @@ impl Enrollment {
             begun: false,
             entered: false,
             completed: false,
-            let_go: BTreeMap::new(),
+            fired_at: BTreeMap::new(),
             yearly: BTreeMap::new(),
             eligible_at: None,
             restart_chain: None,

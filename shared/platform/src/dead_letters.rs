@@ -189,7 +189,7 @@ impl DeadLetters {
             let write = self.write_of(&key, &body, rev, condition)?;
             if self.store.write_if_first(vec![write]).await? {
                 tracing::error!(letter, by, why, "put aside");
-                Metric::PutAside.tell(1);
+                Metric::PutAside.emit(1);
                 return Ok(());
             }
         }

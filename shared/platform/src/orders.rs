@@ -129,7 +129,7 @@ impl Orders {
                 self.give(vec![queued(timer.clone(), now, now)]).await?;
             }
             Declined::Retryable(_) => {
-                Metric::TimersPending.tell(1);
+                Metric::TimersPending.emit(1);
                 failed.note(&order, why);
             }
             Declined::Permanent(_) => failed.note(&order, why),

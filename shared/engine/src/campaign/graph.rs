@@ -150,7 +150,7 @@ impl Graph {
     /// Whether a start that reads this is looked at because of a change of the subject (R6). In a
     /// campaign about objects, one that reads more than the object is looked at on every change of
     /// the object: a change of the contact concerns no object without tokens (R72).
-    pub fn is_occasion(&self, change: &Change, reads: &Reads) -> bool {
+    pub fn makes_start_checked(&self, change: &Change, reads: &Reads) -> bool {
         let of_the_object = self.own.is_some() && change.person.is_none();
         change.touches(reads) || (of_the_object && reads.more_than_the_subject())
     }
@@ -160,7 +160,7 @@ impl Graph {
     pub fn is_concerned_by(&self, change: &Change) -> bool {
         change.touches(&self.reads)
             || change.event.as_ref().is_some_and(|event| self.custom_events.contains(event))
-            || self.start_reads.iter().any(|(_, reads)| self.is_occasion(change, reads))
+            || self.start_reads.iter().any(|(_, reads)| self.makes_start_checked(change, reads))
     }
 
     /// Whether any condition asks for the contact's status in other campaigns.

@@ -13,7 +13,7 @@ impl DecisionBuilder<'_> {
     /// Whether the change is the edge that an event reacts to (R7), whatever this decision has
     /// written since.
     pub(super) fn happens(&self, edge: &Edge, change: &Change) -> bool {
-        let left = self.left_by(change);
+        let left = self.contact_after(change);
         let person = self.situation.person.unwrap_or(&left);
         self.judged(|view| happened(edge, change, &View { contact: &left, person, ..*view }))
     }

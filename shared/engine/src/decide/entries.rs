@@ -37,9 +37,9 @@ impl<'a> DecisionBuilder<'a> {
         self.events(change);
         if is_a_trigger && self.next.status != Status::Held {
             let graph = self.graph;
-            self.trigger(was_awaiting, |reads| graph.is_occasion(change, reads));
+            self.trigger(was_awaiting, |reads| graph.makes_start_checked(change, reads));
         }
-        self.advance();
+        self.move_tokens();
     }
 
     /// Takes every token upstream of a goal that holds (R8). Returns whether any goal fired.
@@ -103,12 +103,12 @@ impl<'a> DecisionBuilder<'a> {
         }
         for (nth, (place, id, event)) in matching.iter().enumerate() {
             // Of events in a circle only the first one counts.
-            let overtaken = matching.iter().enumerate().any(|(other, (to, _, _))| {
+            let used_up = matching.iter().enumerate().any(|(other, (to, _, _))| {
                 other != nth
                     && graph.leads_to(*place, *to)
                     && (other < nth || !graph.leads_to(*to, *place))
             });
-            self.fire_entry(*place, id, event.next.as_ref(), overtaken);
+            self.fire_entry(*place, id, event.next.as_ref(), used_up);
         }
     }
 
@@ -118,13 +118,13 @@ impl<'a> DecisionBuilder<'a> {
         place: usize,
         id: &ElementId,
         next: Option<&ElementId>,
-        overtaken: bool,
+        used_up: bool,
     ) -> bool {
         if matches!(self.next.status, Status::Stopped | Status::Held) || self.next.has_fired(id) {
             return false;
         }
         let graph = self.graph;
-        let overtaken = overtaken
+        let used_up = used_up
             || graph.elements().any(|(to, later, element)| {
                 matches!(element, Element::Event(_))
                     && later != id
@@ -133,7 +133,7 @@ impl<'a> DecisionBuilder<'a> {
                     // In a circle, what fired before lies both behind and ahead.
                     && !graph.leads_to(to, place)
             });
-        if !self.next.begun && !overtaken && self.begin_run(Some(id)).is_err() {
+        if !self.next.begun && !used_up && self.begin_run(Some(id)).is_err() {
             return false;
         }
         self.next.fired.push(id.clone());
@@ -141,7 +141,7 @@ impl<'a> DecisionBuilder<'a> {
             self.count(&Counter::Arrived(id));
         }
         let is_event = matches!(graph.element(id), Some((_, Element::Event(_))));
-        if overtaken {
+        if used_up {
             self.line(Some(id), Happened::UsedUp);
             return true;
         }
@@ -189,7 +189,7 @@ impl<'a> DecisionBuilder<'a> {
             }
             Status::Active | Status::Completed | Status::Ready => {
                 self.graph.starts().any(|(_, id, _, reads)| {
-                    !self.next.has_fired(id) && self.graph.is_occasion(change, reads)
+                    !self.next.has_fired(id) && self.graph.makes_start_checked(change, reads)
                 })
             }
         }
@@ -284,7 +284,7 @@ impl<'a> DecisionBuilder<'a> {
         self.unless_paused()?;
         let now = if self.is_before_restore(due) { due } else { self.situation.now };
         self.recheck(now, self.latest.clone());
-        self.advance();
+        self.move_tokens();
         Ok(())
     }
 
@@ -371,7 +371,7 @@ impl<'a> DecisionBuilder<'a> {
         if self.a_start_reads_status_in(&from.campaign) && self.may_enter_by_status(causality) {
             self.trigger(was_awaiting, |reads| reads.campaigns.contains(&from.campaign));
         }
-        self.advance();
+        self.move_tokens();
         Ok(())
     }
 
@@ -459,7 +459,7 @@ impl<'a> DecisionBuilder<'a> {
         } else {
             self.next.idle = !self.starts(|_| true);
         }
-        self.advance();
+        self.move_tokens();
         Ok(())
     }
 

@@ -68,7 +68,7 @@ pub(super) fn hold(
         end_token(next, &token, zone, &mut follows);
     }
     next.parked = None;
-    follows.lines.extend(forget_parked_entries(next));
+    follows.lines.extend(discard_parked_entries(next));
     next.restart_chain = None;
     next.status = Status::Held;
     next.held = Some(guard);
@@ -113,9 +113,9 @@ pub(super) fn uncount_message(next: &mut Enrollment, token: &Token, zone: Zone) 
 }
 
 /// Discards what came in the pause (R51). Returns the lines that say so.
-pub(super) fn forget_parked_entries(next: &mut Enrollment) -> Vec<Line> {
+pub(super) fn discard_parked_entries(next: &mut Enrollment) -> Vec<Line> {
     let run = next.run;
-    let forgotten = |element| Line { run, element: Some(element), what: Happened::ParkedForgotten };
+    let forgotten = |element| Line { run, element: Some(element), what: Happened::ParkedDiscarded };
     let parked = std::mem::take(&mut next.parked_entries);
     parked.into_iter().map(|entry| forgotten(entry.element)).collect()
 }

@@ -149,7 +149,7 @@ impl DecisionBuilder<'_> {
         }
         self.look_at(self.happening_now(Cause::MessageDue, token.causality));
         if self.goals() {
-            self.advance();
+            self.move_tokens();
         }
         if self.next.token(step).is_none() {
             return FinalCheck::Decided;
@@ -172,7 +172,7 @@ impl DecisionBuilder<'_> {
             self.take(step);
             self.not_sent(&token.element, step, element, Outcome::Suppressed, reason);
             self.go_on_from_email(&token, false);
-            self.advance();
+            self.move_tokens();
             return FinalCheck::Decided;
         }
         if let Some(Outside::Waits(opens)) = outside {
@@ -198,7 +198,7 @@ impl DecisionBuilder<'_> {
         self.take(token.step);
         self.not_sent(&token.element, token.step, element, Outcome::Unknown, BEFORE_RESTORE);
         self.go_on_from_email(token, false);
-        self.advance();
+        self.move_tokens();
     }
 
     fn reason_not_to_send(&self, token: &Token) -> Option<&'static str> {
@@ -241,11 +241,11 @@ impl DecisionBuilder<'_> {
         self.look_at(self.happening_now(Cause::Message, causality));
         self.count(&Counter::Messages(outcome));
         self.line(Some(&token.element), Happened::MessageSettled { outcome, reason });
-        let came = match outcome {
+        let left = match outcome {
             Outcome::Sent | Outcome::Unknown => true,
             Outcome::Failed | Outcome::Suppressed => false,
         };
-        if !came && token.rest == Rest::Message(MessageRest::Queued) {
+        if !left && token.rest == Rest::Message(MessageRest::Queued) {
             self.message_not_sent(&token);
         }
         if self.standing()?.paused {
@@ -254,7 +254,7 @@ impl DecisionBuilder<'_> {
         }
         self.take(step);
         self.go_on_from_email(&token, false);
-        self.advance();
+        self.move_tokens();
         Ok(())
     }
 

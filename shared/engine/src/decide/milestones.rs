@@ -65,7 +65,7 @@ impl<'a> DecisionBuilder<'a> {
         } else {
             self.follow_dates();
             self.goals();
-            self.advance();
+            self.move_tokens();
         }
     }
 
@@ -88,7 +88,7 @@ impl<'a> DecisionBuilder<'a> {
         if self.next.eligible_at.is_some_and(|eligible_at| eligible_at <= at) {
             self.recheck(at, contact);
         }
-        self.answer_parked_entries(by);
+        self.handle_parked_entries(by);
         self.occasion.because(resumed, causality);
         for token in self.next.tokens.clone() {
             if self.next.token(token.step) != Some(&token) {
@@ -98,7 +98,7 @@ impl<'a> DecisionBuilder<'a> {
             match token.rest {
                 Rest::Wait(_) if overdue && skip => {
                     let in_flight = self.in_flight.len();
-                    self.come_due(&token, at, Lateness::Forgiven);
+                    self.fire_timer(&token, at, Lateness::Ignored);
                     self.in_flight[in_flight..]
                         .iter_mut()
                         .for_each(|in_flight| in_flight.skipping = true);
@@ -111,7 +111,7 @@ impl<'a> DecisionBuilder<'a> {
                 Rest::Wait(_) | Rest::Date(_) | Rest::Message(MessageRest::Window(_))
                     if overdue =>
                 {
-                    self.come_due(&token, at, Lateness::Forgiven);
+                    self.fire_timer(&token, at, Lateness::Ignored);
                 }
                 Rest::Message(MessageRest::Queued) => self.queue_again(&token),
                 Rest::Message(MessageRest::Settled) => {
@@ -125,7 +125,7 @@ impl<'a> DecisionBuilder<'a> {
                 | Rest::Goal => {}
             }
         }
-        self.advance();
+        self.move_tokens();
     }
 
     /// A message that was held during the pause goes to the queue again; the ledger knows whether

@@ -143,7 +143,7 @@ impl Look<'_> {
         condition.reads(&mut reads);
         match self.unchanged {
             true => self.change.touches(&reads),
-            false => self.graph.is_occasion(self.change, &reads),
+            false => self.graph.makes_start_checked(self.change, &reads),
         }
     }
 

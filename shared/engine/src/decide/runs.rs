@@ -19,10 +19,10 @@ impl<'a> DecisionBuilder<'a> {
     /// lifts `stopped` and `held`. In quarantine only a release comes here.
     fn next_run(&mut self) {
         self.end_all();
-        self.forget_parked_entries();
+        self.discard_parked_entries();
         self.next.run += 1;
         self.next.fired.clear();
-        self.next.let_go.clear();
+        self.next.fired_at.clear();
         self.next.arrivals = 0;
         self.next.begun = false;
         self.next.entered = false;
@@ -86,7 +86,7 @@ impl<'a> DecisionBuilder<'a> {
     pub(super) fn stop(&mut self, id: Option<&ElementId>) {
         self.end_all();
         self.next.parked = None;
-        self.forget_parked_entries();
+        self.discard_parked_entries();
         self.next.held = None;
         self.next.status = Status::Stopped;
         self.line(id, Happened::Stopped);
@@ -105,7 +105,7 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     /// Does what a command asks for.
-    fn obey(&mut self, command: Command) -> Result<(), Ignored> {
+    fn apply_command(&mut self, command: Command) -> Result<(), Ignored> {
         match command {
             Command::Start => return self.start_regardless(),
             Command::Reset | Command::StopAndReset => self.reset(None),
@@ -139,8 +139,8 @@ impl<'a> DecisionBuilder<'a> {
         self.apply_once(from, true)?;
         self.look_at(occasion);
         // A start that did not happen is remembered as done, too.
-        self.obey(command).unwrap_or_default();
-        self.advance();
+        self.apply_command(command).unwrap_or_default();
+        self.move_tokens();
         Ok(())
     }
 
@@ -174,7 +174,7 @@ impl<'a> DecisionBuilder<'a> {
             return Err(Ignored::AlreadyApplied);
         }
         let is_new = !self.next.begun;
-        self.obey(command)?;
+        self.apply_command(command)?;
         match command {
             Command::Start => self.next.by_hand |= is_new,
             Command::Reset | Command::StopAndReset => {
@@ -184,7 +184,7 @@ impl<'a> DecisionBuilder<'a> {
             Command::Stop => {}
         }
         self.next.hand_call = call;
-        self.advance();
+        self.move_tokens();
         Ok(())
     }
 

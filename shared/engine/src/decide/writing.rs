@@ -28,7 +28,7 @@ pub struct ContactWrite {
     /// Its place in the chain.
     pub causality: Causality,
     /// What was asked of other campaigns before it, and after the write before it.
-    pub after: Vec<Asked>,
+    pub asked_before: Vec<Asked>,
 }
 
 impl ContactWrite {
@@ -37,9 +37,9 @@ impl ContactWrite {
     /// carried by the next one.
     pub fn apply_all(writes: &[Self], contact: &mut Contact, at: Instant) -> bool {
         let mut fresh = 0;
-        let mut after: Vec<Asked> = Vec::new();
+        let mut asked_before: Vec<Asked> = Vec::new();
         for write in writes {
-            after.extend(write.after.iter().cloned());
+            asked_before.extend(write.asked_before.iter().cloned());
             // Tags may have been added since the decision; then these do not fit any more.
             if !contact.has_room_for(&write.patch) {
                 continue;
@@ -48,7 +48,7 @@ impl ContactWrite {
             if contact.apply(&write.patch, by, causality, at, fresh).is_some() {
                 fresh += 1;
                 if let Some(change) = contact.recent.last_mut() {
-                    change.after = std::mem::take(&mut after);
+                    change.asked_before = std::mem::take(&mut asked_before);
                 }
             }
         }
@@ -92,8 +92,8 @@ impl<'a> DecisionBuilder<'a> {
         if let Some(Cause::Change { what, .. }) = wrote {
             self.line(Some(element), Happened::Wrote { what, of_contact: false });
         }
-        let after = std::mem::take(&mut self.next.commands_sent);
-        self.writes.push(ContactWrite { patch, by, causality, after });
+        let asked_before = std::mem::take(&mut self.next.commands_sent);
+        self.writes.push(ContactWrite { patch, by, causality, asked_before });
     }
 
     /// Writes to the person whose object the subject is (R72).
@@ -120,8 +120,8 @@ impl<'a> DecisionBuilder<'a> {
         if let Some(Cause::Change { what, .. }) = wrote {
             self.line(Some(element), Happened::Wrote { what, of_contact: true });
         }
-        let after = std::mem::take(&mut self.next.person_commands_sent);
-        self.person_writes.push(ContactWrite { patch, by, causality, after });
+        let asked_before = std::mem::take(&mut self.next.person_commands_sent);
+        self.person_writes.push(ContactWrite { patch, by, causality, asked_before });
     }
 
     /// Asks something of another campaign (R11, R16, R52). That is as deep in its chain as a write

@@ -333,7 +333,7 @@ pub enum Happened {
     },
     /// What was parked is forgotten, because the contact was reset or stopped meanwhile (R51).
     #[serde(rename = "pf")]
-    ParkedForgotten,
+    ParkedDiscarded,
     /// What was parked was looked at on the resume and does not fire (R51).
     #[serde(rename = "px")]
     NotFired {

@@ -155,7 +155,7 @@ impl Happened {
             Self::ElementGone => "element_gone",
             Self::Restarted { .. } => "restart",
             Self::Parked { .. } | Self::ParkedUntilResumed { .. } => "parked",
-            Self::ParkedForgotten => "parked_forgotten",
+            Self::ParkedDiscarded => "parked_forgotten",
             Self::NotFired { .. } => "not_fired",
             Self::Rechecked => "recheck",
             Self::NotStarted { .. } => "not_started",
@@ -228,7 +228,7 @@ impl Happened {
                 at(until),
                 because.words()
             ),
-            Self::ParkedForgotten => {
+            Self::ParkedDiscarded => {
                 "no longer parked: what came in the pause is forgotten".to_owned()
             }
             Self::NotFired { reason } => format!("not fired: {reason}"),

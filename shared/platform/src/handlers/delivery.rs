@@ -319,7 +319,7 @@ impl MailDelivery {
         };
         let put_off = self.put_off(key, before, next, reason, wait).await?;
         if let (Attempt::NotBefore(_), Hold::Quota | Hold::Stopped) = (&put_off, hold) {
-            Metric::MessagesHeld.tell(1);
+            Metric::MessagesHeld.emit(1);
         }
         Ok(put_off)
     }

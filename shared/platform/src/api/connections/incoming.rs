@@ -240,7 +240,7 @@ impl Arrived<'_> {
         if code == "signature"
             && SIGNED_BY.iter().any(|(_, name)| parts.headers.contains_key(*name))
         {
-            Metric::CallsRefused.tell(1);
+            Metric::CallsRefused.emit(1);
         }
         let headers = SIGNED_BY.iter().filter_map(|(_, name)| parts.headers.get(*name));
         let at = now.timestamp_micros().to_be_bytes();
@@ -367,7 +367,7 @@ impl Working<'_> {
             settled => settled?,
         }
         if call.outcome == Outcome::Failed {
-            Metric::CallsFailed.tell(1);
+            Metric::CallsFailed.emit(1);
             let Self { connection, at, .. } = self;
             let first = call.misfits.first();
             tracing::warn!(

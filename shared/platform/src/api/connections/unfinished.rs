@@ -109,7 +109,7 @@ async fn of_connection(
         let connection = connection.id.as_str();
         tracing::warn!(connection, call = id, attempts, why, "a received call cannot be done");
         if began - came >= TROUBLE_FROM {
-            Metric::CallsUnfinished.tell(1);
+            Metric::CallsUnfinished.emit(1);
         }
     }
     Ok(())
@@ -168,6 +168,6 @@ async fn give_up(
     let (outcome, told) = (Outcome::Failed, Some(why.clone()));
     let call = ReceivedCall { outcome, why: told, ..found.what.clone() };
     platform.connections.settle(at, found, &call).await?;
-    Metric::CallsFailed.tell(1);
+    Metric::CallsFailed.emit(1);
     Ok(why)
 }
