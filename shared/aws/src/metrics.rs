@@ -32,7 +32,7 @@ pub const TROUBLES: &str = "troubles";
 /// How late a timer may be committed on an idle system (R23), in milliseconds.
 const IN_TIME: i64 = 60_000;
 
-/// How many writes of campaigns may cause each other before a person should look: half of the bound
+/// How many writes of campaigns may cause each other before a user should look: half of the bound
 /// of R42.
 const SHALLOW: i64 = 10;
 

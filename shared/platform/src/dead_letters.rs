@@ -122,7 +122,7 @@ pub(crate) fn reason(why: &str) -> String {
     without_addresses(&without_values(why)).chars().take(LONGEST_REASON).collect()
 }
 
-/// Keeps dead letters until a person has them done again.
+/// Keeps dead letters until a user has them done again.
 pub struct DeadLetters {
     pub(crate) store: Arc<Store>,
 }

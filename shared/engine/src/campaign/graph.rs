@@ -81,9 +81,7 @@ impl Graph {
         }
         for (place, (_, element)) in graph.document.elements.iter().enumerate() {
             if let Element::Start(start) = element {
-                let mut reads = Reads::default();
-                start.when.reads(&mut reads);
-                graph.start_reads.push((place, reads));
+                graph.start_reads.push((place, start.when.reads()));
             }
         }
         graph.collect_reads();
@@ -123,6 +121,11 @@ impl Graph {
     /// Whether `to` comes after `from`, by at least one edge.
     pub fn leads_to(&self, from: usize, to: usize) -> bool {
         self.reach[from][to]
+    }
+
+    /// Whether `to` comes after `from` and not before it too, as in a circle.
+    pub fn is_only_ahead(&self, from: usize, to: usize) -> bool {
+        self.leads_to(from, to) && !self.leads_to(to, from)
     }
 
     /// Whether more than one token can pass the element in the same run: one that comes back to it,
@@ -165,13 +168,10 @@ impl Graph {
 
     /// Whether any condition asks for the contact's status in other campaigns.
     pub fn asks_for_statuses(&self) -> bool {
-        self.document.elements.iter().filter_map(|(_, element)| element.condition()).any(
-            |condition| {
-                let mut reads = Reads::default();
-                condition.reads(&mut reads);
-                !reads.campaigns.is_empty()
-            },
-        )
+        let mut elements = self.document.elements.iter();
+        elements.any(|(_, element)| {
+            element.condition().is_some_and(|asked| !asked.reads().campaigns.is_empty())
+        })
     }
 
     /// The type of a field of the subject.
@@ -212,7 +212,7 @@ impl Graph {
 
     fn collect_reads(&mut self) {
         for (_, element) in &self.document.elements {
-            element.of_type().reads(&mut self.reads);
+            element.of_type().add_reads(&mut self.reads);
             // A date is taken in the person's zone (R21, R72).
             if self.own.is_some() && matches!(element, Element::DateTimer(_)) {
                 self.reads.person.fields.extend(FieldKey::new("time_zone"));

@@ -1,6 +1,6 @@
 //! Waits and date timers (R20 to R25). The moments are computed in `plans`.
 //!
-//! It promises that a timer lets a token go once, never early, and only if it waits for exactly that
+//! It promises that a timer fires once, never early, and only for a token that waits for exactly that
 //! instant (R18, R23).
 
 use super::Ignored;
@@ -80,8 +80,8 @@ impl DecisionBuilder<'_> {
         plans::planned(timer, &value, zone, from, self.next.yearly.get(id).copied())
     }
 
-    /// The moment itself still counts. One at which this element has let a token go in this run has
-    /// passed (R20).
+    /// The moment itself still counts. One for which this element has fired in this run has passed
+    /// (R20).
     fn has_passed(&self, id: &ElementId, plan: DatePlan, at: Instant) -> bool {
         plan.moment < at || self.next.fired_at.get(id) == Some(&plan.moment)
     }
@@ -115,16 +115,16 @@ impl DecisionBuilder<'_> {
         plan: DatePlan,
         token: InFlightToken,
     ) -> Option<DateRest> {
-        if timer.missed.is_none() && timer.repeat.is_some() {
-            return Some(self.next_time(&token.to, timer));
+        let is_before_date = self.occasion.now() < plan.date;
+        match (&timer.missed, timer.repeat) {
+            (None, Some(_)) => Some(self.next_time(&token.to, timer)),
+            (None, None) => is_before_date.then_some(DateRest::Following(plan)),
+            (Some(missed), _) => {
+                let not_after = (is_before_date && plan.moment < plan.date).then_some(plan.date);
+                self.send_on(Some(missed), InFlightToken { not_after, ..token });
+                None
+            }
         }
-        if timer.missed.is_none() {
-            return (plan.date > self.occasion.now()).then_some(DateRest::Following(plan));
-        }
-        let before_the_date = self.occasion.now() < plan.date;
-        let not_after = (before_the_date && plan.moment < plan.date).then_some(plan.date);
-        self.send_on(timer.missed.as_ref(), InFlightToken { not_after, ..token });
-        None
     }
 
     /// The rest until the date comes again (R24).
@@ -138,7 +138,7 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Remembers that a date which comes again has come (R24).
+    /// Notes the last occurrence of a date that comes again (R24).
     fn note_occurrence(&mut self, id: &ElementId, plan: DatePlan) {
         if let Some(day) = plan.occurrence {
             let last = self.next.yearly.entry(id.clone()).or_insert(day);
@@ -146,36 +146,22 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Whether this time that the date comes has let another token go (R24).
+    /// Whether the timer has fired for this occurrence of its date already (R24).
     fn occurrence_used(&self, id: &ElementId, plan: DatePlan) -> bool {
         let last = self.next.yearly.get(id);
         plan.occurrence.is_some_and(|day| last.is_some_and(|last| day <= *last))
     }
 
-    /// Leaves by `next`: a message written for before a date is not sent after it (R34).
+    /// Goes on by `next`: a message written for before a date is not sent after it (R34).
     fn go_on_by_next(&mut self, next: Option<&ElementId>, plan: DatePlan, token: InFlightToken) {
         let not_after = (plan.moment < plan.date).then_some(plan.date);
         self.send_on(next, InFlightToken { not_after, ..token });
     }
 
-    /// Re-plans, in place, the date timers whose dates have moved (R21).
-    pub(super) fn follow_dates(&mut self) {
-        self.follow(|_, _, _, _| true);
-    }
-
-    /// The same on a change of the contact. If a later change has moved the date again, it is
-    /// deferred to that change, which is the cause of the new moment.
-    pub(super) fn follow_changed_dates(&mut self) {
-        self.follow(|builder, timer, id, from| {
-            let then = builder.planned(timer, id, builder.occasion.contact(), from);
-            then == builder.plan(timer, id, from)
-        });
-    }
-
-    fn follow(
-        &mut self,
-        is_to_be_followed: impl Fn(&Self, &DateTimer, &ElementId, Instant) -> bool,
-    ) {
+    /// Re-plans, in place, the date timers whose dates have moved (R21). On a change of the contact
+    /// (`by_change`), if a later change has moved the date again, it is deferred to that change,
+    /// which is the cause of the new moment.
+    pub(super) fn follow_dates(&mut self, by_change: bool) {
         for (step, id, rest) in self.date_tokens() {
             let graph = self.graph;
             let Some((_, Element::DateTimer(timer))) = graph.element(&id) else { continue };
@@ -183,7 +169,9 @@ impl DecisionBuilder<'_> {
             // A timer that is overdue keeps its moment, even if the date comes again (R24).
             let from = rest.plan().map_or(now, |plan| plan.moment.min(now));
             let mut plan = self.plan(timer, &id, from);
-            if plan == rest.plan() || !is_to_be_followed(self, timer, &id, from) {
+            let is_replaced =
+                by_change && self.planned(timer, &id, self.occasion.contact(), from) != plan;
+            if plan == rest.plan() || is_replaced {
                 continue;
             }
             if timer.repeat.is_some() && from < now {
@@ -236,7 +224,7 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// A token has left its rest other than by its timer.
+    /// The token's rest ends other than by its timer.
     fn end_resting(&mut self, step: u32, token: &Token) {
         self.take(step);
         self.ended(token);
@@ -249,16 +237,22 @@ impl DecisionBuilder<'_> {
         if token.due() != Some(due) {
             return Err(Ignored::Replanned);
         }
-        if self.situation.now < due {
-            return Err(Ignored::Early);
-        }
-        self.unless_paused()?;
-        let now = if self.is_before_restore(due) { due } else { self.situation.now };
+        let now = self.fires_at(due)?;
         let (causality, _) = self.after_rest(&token, now);
         self.look_at(Occasion::new(now, Cause::Timer, causality, self.latest.clone()));
         self.fire_timer(&token, due, Lateness::Counts);
         self.move_tokens();
         Ok(())
+    }
+
+    /// The instant on which a timer is handled: the due instant, if that was before a restore (R30).
+    /// It is ignored while it is too early, and in a pause.
+    pub(super) fn fires_at(&self, due: Instant) -> Result<Instant, Ignored> {
+        if self.situation.now < due {
+            return Err(Ignored::Early);
+        }
+        self.unless_paused()?;
+        Ok(if self.is_before_restore(due) { due } else { self.situation.now })
     }
 
     /// What a token does when its timer comes due. It goes on from the instant `at`: the due
@@ -330,7 +324,7 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Remembers a moment at which a token left, if it can come back, or another can come, in this
+    /// Notes the moment for which it has fired, if the token can come back, or another can come, in this
     /// run (R20).
     fn note_fired(&mut self, id: &ElementId, moment: Instant) {
         if self.graph.element(id).is_some_and(|(place, _)| self.graph.is_passed_again(place)) {

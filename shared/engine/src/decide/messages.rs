@@ -4,6 +4,7 @@
 //! leave has a line with the reason.
 
 use super::builder::DecisionBuilder;
+use super::hold::uncount_message;
 use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
 use super::outstanding::purpose;
@@ -168,7 +169,7 @@ impl DecisionBuilder<'_> {
         let outside = self.outside_window(element);
         let skipped = matches!(outside, Some(Outside::Skipped)).then_some(OUTSIDE_WINDOW);
         if let Some(reason) = self.reason_not_to_send(&token).or(skipped) {
-            self.message_not_sent(&token);
+            uncount_message(&mut self.next, &token, self.situation.account.zone);
             self.take(step);
             self.not_sent(&token.element, step, element, Outcome::Suppressed, reason);
             self.go_on_from_email(&token, false);
@@ -176,7 +177,7 @@ impl DecisionBuilder<'_> {
             return FinalCheck::Decided;
         }
         if let Some(Outside::Waits(opens)) = outside {
-            self.message_not_sent(&token);
+            uncount_message(&mut self.next, &token, self.situation.account.zone);
             self.line(Some(&token.element), Happened::MessageWaits { until: opens });
             self.rest_again(step, Rest::Message(MessageRest::Window(opens)));
             return FinalCheck::Decided;
@@ -246,7 +247,7 @@ impl DecisionBuilder<'_> {
             Outcome::Failed | Outcome::Suppressed => false,
         };
         if !left && token.rest == Rest::Message(MessageRest::Queued) {
-            self.message_not_sent(&token);
+            uncount_message(&mut self.next, &token, self.situation.account.zone);
         }
         if self.standing()?.paused {
             self.rest_again(step, Rest::Message(MessageRest::Settled));
@@ -276,7 +277,7 @@ impl DecisionBuilder<'_> {
         let graph = self.graph;
         if let Some((_, Element::Email(email))) = graph.element(&token.element) {
             if token.rest == Rest::Message(MessageRest::Queued) {
-                self.message_not_sent(token);
+                uncount_message(&mut self.next, token, self.situation.account.zone);
             }
             self.take(token.step);
             let due = token.due();

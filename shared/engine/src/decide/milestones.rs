@@ -63,7 +63,7 @@ impl<'a> DecisionBuilder<'a> {
             // Tokens do not move, but a run that has lost its last one is over.
             self.complete();
         } else {
-            self.follow_dates();
+            self.follow_dates(false);
             self.goals();
             self.move_tokens();
         }
@@ -83,7 +83,7 @@ impl<'a> DecisionBuilder<'a> {
         if let Ok(standing) = self.standing() {
             self.choose_version(standing);
         }
-        self.follow_dates();
+        self.follow_dates(false);
         self.goals();
         if self.next.eligible_at.is_some_and(|eligible_at| eligible_at <= at) {
             self.recheck(at, contact);
@@ -96,24 +96,26 @@ impl<'a> DecisionBuilder<'a> {
             }
             let overdue = token.due().is_some_and(|due| due <= at);
             match token.rest {
-                Rest::Wait(_) if overdue && skip => {
-                    let in_flight = self.in_flight.len();
+                Rest::Wait(_) if overdue => {
+                    let others = self.in_flight.len();
                     self.fire_timer(&token, at, Lateness::Ignored);
-                    self.in_flight[in_flight..]
-                        .iter_mut()
-                        .for_each(|in_flight| in_flight.skipping = true);
+                    let waited = self.in_flight.iter_mut().skip(others);
+                    waited.for_each(|token| token.skipping = skip);
                 }
-                Rest::Date(DateRest::Until(_)) if overdue && skip => self.skip_date_timer(&token),
-                Rest::Message(MessageRest::Queued) if skip => self.skip_message(&token),
-                Rest::Message(MessageRest::Window(_)) if overdue && skip => {
-                    self.skip_message(&token);
-                }
-                Rest::Wait(_) | Rest::Date(_) | Rest::Message(MessageRest::Window(_))
-                    if overdue =>
-                {
-                    self.fire_timer(&token, at, Lateness::Ignored);
-                }
-                Rest::Message(MessageRest::Queued) => self.queue_again(&token),
+                Rest::Date(rest) if overdue => match rest {
+                    DateRest::Until(_) if skip => self.skip_date_timer(&token),
+                    DateRest::Until(_) | DateRest::Following(_) | DateRest::NoDate => {
+                        self.fire_timer(&token, at, Lateness::Ignored);
+                    }
+                },
+                Rest::Message(MessageRest::Window(_)) if overdue => match skip {
+                    true => self.skip_message(&token),
+                    false => self.fire_timer(&token, at, Lateness::Ignored),
+                },
+                Rest::Message(MessageRest::Queued) => match skip {
+                    true => self.skip_message(&token),
+                    false => self.queue_again(&token),
+                },
                 Rest::Message(MessageRest::Settled) => {
                     self.take(token.step);
                     self.go_on_from_email(&token, skip);

@@ -216,9 +216,6 @@ impl DecisionBuilder<'_> {
             Some(_) | None => None,
         };
         fired.iter().any(|to| graph.leads_to(place, *to))
-            || later
-                .iter()
-                .filter_map(fires)
-                .any(|to| graph.leads_to(place, to) && !graph.leads_to(to, place))
+            || later.iter().filter_map(fires).any(|to| graph.is_only_ahead(place, to))
     }
 }

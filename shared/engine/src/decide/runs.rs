@@ -51,9 +51,7 @@ impl<'a> DecisionBuilder<'a> {
             Some(_) | None => None,
         };
         // The bound is looked at before the old run is ended; `begin_run` counts the new one (R40).
-        let today = self.today();
-        let most = newest.map_or(u32::MAX, |graph| graph.document.settings.max_runs_per_day);
-        if next.is_some() && crate::enrollment::DayCount::on(self.next.runs_on, today) >= most {
+        if next.is_some() && newest.is_some_and(|graph| self.has_most_runs(graph)) {
             self.hold(Some(&id), Guard::RunsPerDay);
             return;
         }
@@ -150,7 +148,7 @@ impl<'a> DecisionBuilder<'a> {
         self.situation.enrollment.is_none() && !self.must_be_committed()
     }
 
-    /// What a person asks for, for this contact alone, once a call: start as R52, reset and stop as
+    /// What a user asks for, for this contact alone, once a call: start as R52, reset and stop as
     /// the mass action (R16). Runs that begin this way do not count (R40).
     pub(super) fn by_hand(
         &mut self,

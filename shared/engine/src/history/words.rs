@@ -274,7 +274,7 @@ mod tests {
             let because = Cause::Change { rev, what: Vec::new(), by: by.clone() };
             assert_eq!(because.words(), format!("because {what} by the connection calendly"));
             let at = Instant::UNIX_EPOCH;
-            let trace = Trace { at, because, unchanged: false, looked: Vec::new() };
+            let trace = Trace { at, because, unchanged: false, no_effect: Vec::new() };
             let words = format!("{what}; nothing followed, no campaign reacts to it");
             assert_eq!(trace.words(), words);
         }

@@ -111,7 +111,7 @@ impl EffectHandler {
     }
 
     /// Leaves out decisions about erased contacts that come later than any feed brings them: they
-    /// were handed in by a person, and nothing would erase again what they write. Decisions that
+    /// were handed in by a user, and nothing would erase again what they write. Decisions that
     /// come in time cost no read.
     async fn leave_out_the_erased(&self, decisions: &mut Vec<Committed>) -> Result<(), Error> {
         let now = self.store.now();
@@ -293,7 +293,7 @@ impl EffectHandler {
         as_of.is_some_and(|as_of| self.store.now() <= as_of + CATALOG_LAG)
     }
 
-    /// Gives the command to another campaign at once; by a message if it has to wait for the feed.
+    /// Delivers an event to another campaign at once; by a message if it has to wait for the feed.
     async fn deliver_event(
         &self,
         contact: &ContactId,

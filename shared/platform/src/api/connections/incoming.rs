@@ -315,7 +315,7 @@ pub(super) struct Working<'a> {
     pub(super) platform: &'a Platform,
     pub(super) connection: &'a Connection,
     pub(super) at: Place<'a>,
-    /// Whether somebody has begun it and not ended it.
+    /// Whether an attempt has begun it and not ended it.
     pub(super) is_continued: bool,
 }
 

@@ -41,7 +41,7 @@ pub(super) struct Performer<'a> {
     pub(super) place: Place<'a>,
     /// When the call expires.
     pub(super) expires: Instant,
-    /// Whether somebody has begun the call and not ended it.
+    /// Whether an attempt has begun the call and not ended it.
     pub(super) is_continued: bool,
 }
 

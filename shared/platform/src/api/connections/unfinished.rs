@@ -32,7 +32,7 @@ const LEFT_ALONE: TimeDelta = TimeDelta::minutes(2);
 /// How long it may take: a function has a little more.
 const TAKES: TimeDelta = TimeDelta::seconds(20);
 
-/// From what age on a person should know.
+/// From what age on a user should know.
 const TROUBLE_FROM: TimeDelta = TimeDelta::minutes(30);
 
 /// From what age on a call is given up: while it is still looked at once an hour.
