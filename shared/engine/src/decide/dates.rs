@@ -1,7 +1,7 @@
 //! Waits and date timers (R20 to R25). The moments are computed in `plans`.
 //!
-//! It promises that a timer fires once, never early, and only for a token that waits for exactly that
-//! instant (R18, R23).
+//! It promises that a timer fires once, never early, and only for a token that waits for exactly
+//! that instant (R18, R23).
 
 use super::Ignored;
 use super::builder::DecisionBuilder;
@@ -237,7 +237,7 @@ impl DecisionBuilder<'_> {
         if token.due() != Some(due) {
             return Err(Ignored::Replanned);
         }
-        let now = self.fires_at(due)?;
+        let now = self.handled_at(due)?;
         let (causality, _) = self.after_rest(&token, now);
         self.look_at(Occasion::new(now, Cause::Timer, causality, self.latest.clone()));
         self.fire_timer(&token, due, Lateness::Counts);
@@ -247,7 +247,7 @@ impl DecisionBuilder<'_> {
 
     /// The instant on which a timer is handled: the due instant, if that was before a restore (R30).
     /// It is ignored while it is too early, and in a pause.
-    pub(super) fn fires_at(&self, due: Instant) -> Result<Instant, Ignored> {
+    pub(super) fn handled_at(&self, due: Instant) -> Result<Instant, Ignored> {
         if self.situation.now < due {
             return Err(Ignored::Early);
         }
@@ -324,8 +324,8 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Notes the moment for which it has fired, if the token can come back, or another can come, in this
-    /// run (R20).
+    /// Notes the moment for which it has fired, if the token can come back, or another can come, in
+    /// this run (R20).
     fn note_fired(&mut self, id: &ElementId, moment: Instant) {
         if self.graph.element(id).is_some_and(|(place, _)| self.graph.is_passed_again(place)) {
             self.next.fired_at.insert(id.clone(), moment);

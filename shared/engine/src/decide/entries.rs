@@ -270,7 +270,7 @@ impl<'a> DecisionBuilder<'a> {
         if self.next.parked.is_none() || self.next.eligible_at != Some(due) {
             return Err(Ignored::NotParked);
         }
-        let now = self.fires_at(due)?;
+        let now = self.handled_at(due)?;
         self.recheck(now, self.latest.clone());
         self.move_tokens();
         Ok(())
