@@ -82,14 +82,14 @@ fn the_engine_names_no_cloud() {
 }
 
 #[test]
-fn the_engine_waits_for_nobody() {
+fn the_engine_never_waits() {
     let waits = ["async fn", "async move", "async {", ".await", "tokio", "thread::", "Mutex<"];
     let wrong = naming(&rust_in(PURE), &waits);
     expect_none(&wrong, "the engine is pure: return an effect, and let shared/platform perform it");
 }
 
 #[test]
-fn the_engine_reads_no_clock_and_draws_no_lots() {
+fn the_engine_reads_no_clock_and_no_random_source() {
     let reads = ["Utc::now", "Local::now", "SystemTime", "Instant::now", "rand::", "getrandom"];
     let wrong = naming(&rust_in(PURE), &reads);
     expect_none(&wrong, "time is an argument: take `now`, and derive what looks random from ids");

@@ -32,7 +32,7 @@ pub const TROUBLES: &str = "troubles";
 /// How late a timer may be committed on an idle system (R23), in milliseconds.
 const IN_TIME: i64 = 60_000;
 
-/// How many writes of campaigns may cause each other before a person should look: half of the bound
+/// How many writes of campaigns may cause each other before a user should look: half of the bound
 /// of R42.
 const SHALLOW: i64 = 10;
 
@@ -75,7 +75,7 @@ impl Figures {
     }
 
     /// Writes what was counted, and starts again.
-    pub(crate) fn tell(&self, now: Instant) {
+    pub(crate) fn write(&self, now: Instant) {
         for line in self.lines(now) {
             // Without standard output they are dropped.
             let _ = writeln!(std::io::stdout(), "{line}");
@@ -241,11 +241,11 @@ mod tests {
     #[test]
     fn an_invocation_is_one_line() {
         let lines = lines_of(|| {
-            Metric::Decisions.tell(1);
-            Metric::Decisions.tell(1);
-            Metric::Messages(Outcome::Unknown).tell(1);
-            Metric::TimerLateness.tell(700);
-            Metric::TimerLateness.tell(1_200);
+            Metric::Decisions.emit(1);
+            Metric::Decisions.emit(1);
+            Metric::Messages(Outcome::Unknown).emit(1);
+            Metric::TimerLateness.emit(700);
+            Metric::TimerLateness.emit(1_200);
             tracing::error!("no figure");
         });
         let expected = json!({
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn more_values_than_a_line_holds_are_several_lines() {
-        let lines = lines_of(|| (0..250).for_each(|late| Metric::TimerLateness.tell(late)));
+        let lines = lines_of(|| (0..250).for_each(|late| Metric::TimerLateness.emit(late)));
         let lengths = |line: &Value| line["timer_lateness_ms"].as_array().map(Vec::len);
         assert_eq!(lines.iter().map(lengths).collect::<Vec<_>>(), [Some(100), Some(100), Some(50)]);
     }
@@ -280,9 +280,9 @@ mod tests {
     #[test]
     fn what_no_series_is_made_of_is_a_field_and_costs_no_metric() {
         let lines = lines_of(|| {
-            Metric::Decisions.tell(1);
-            Metric::CausalDepth.tell(3);
-            Metric::CausalDepth.tell(2);
+            Metric::Decisions.emit(1);
+            Metric::CausalDepth.emit(3);
+            Metric::CausalDepth.emit(2);
         });
         let expected = json!({
             "stack": "dacapo-table", "function": "timer", "decisions": 1, "causal_depth": 3,
@@ -293,17 +293,17 @@ mod tests {
     #[test]
     fn all_that_ought_not_to_happen_is_one_figure() {
         let lines = lines_of(|| {
-            Metric::Messages(Outcome::Sent).tell(1);
-            Metric::Messages(Outcome::Failed).tell(1);
-            Metric::Held.tell(1);
-            Metric::Undecided.tell(1);
-            Metric::PutAside.tell(2);
-            Metric::Throttled.tell(1);
-            Metric::TimersPending.tell(1);
-            Metric::WebhooksLate.tell(1);
+            Metric::Messages(Outcome::Sent).emit(1);
+            Metric::Messages(Outcome::Failed).emit(1);
+            Metric::Held.emit(1);
+            Metric::Undecided.emit(1);
+            Metric::PutAside.emit(2);
+            Metric::Throttled.emit(1);
+            Metric::TimersPending.emit(1);
+            Metric::WebhooksLate.emit(1);
             // R23, and half of R42: a value at the bound is no trouble.
-            [60_000, 60_001].into_iter().for_each(|late| Metric::TimerLateness.tell(late));
-            [10, 11].into_iter().for_each(|depth| Metric::CausalDepth.tell(depth));
+            [60_000, 60_001].into_iter().for_each(|late| Metric::TimerLateness.emit(late));
+            [10, 11].into_iter().for_each(|depth| Metric::CausalDepth.emit(depth));
         });
         assert_eq!(lines.iter().map(|line| &line["troubles"]).collect::<Vec<_>>(), [&json!(10)]);
     }

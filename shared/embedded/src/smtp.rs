@@ -148,7 +148,7 @@ impl Smtp {
                     Err(_) => return Err(Failed::Service(late)),
                 }
             }
-            () = self.stopping.told() => return Err(Failed::Stopping),
+            () = self.stopping.begun() => return Err(Failed::Stopping),
         };
         let (connection, response) = ready.send(&content, self.bounds.content).await?;
         self.keep(connection);

@@ -41,12 +41,12 @@ impl Stop {
 
 impl Stopping {
     /// Whether the signal was given.
-    pub(crate) fn is_told(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         *self.0.borrow() >= Phase::Ending
     }
 
     /// Waits for the signal.
-    pub(crate) async fn told(&self) {
+    pub(crate) async fn begun(&self) {
         self.reached(Phase::Ending).await;
     }
 

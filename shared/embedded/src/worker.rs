@@ -195,7 +195,7 @@ impl Worker {
                     if let Some(others) = self.failed.due(self.work.clock.now()) {
                         tracing::warn!(%error, others, "a round failed and is tried again");
                     }
-                    if self.stopping.is_told() && failures >= FAILURES_AT_THE_END {
+                    if self.stopping.is_stopping() && failures >= FAILURES_AT_THE_END {
                         return;
                     }
                     tokio::time::sleep(Duration::from_millis(20 << failures.min(8))).await;
@@ -255,7 +255,7 @@ impl Worker {
         let (fed, timers, queues) = tokio::join!(
             sources.drained(|| work.feed()),
             sources.drained(|| work.timers()),
-            sources.drained(|| work.queues(self.stopping.is_told())),
+            sources.drained(|| work.queues(self.stopping.is_stopping())),
         );
         let more = fed? | sent_out | timers? | queues? | work.waits.swap(false, Ordering::SeqCst);
         work.scrub(now, more).await?;

@@ -109,7 +109,7 @@ impl From<Option<Status>> for StatusAsked {
 /// What a condition is evaluated against.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    /// The subject: a person, or an object of one.
+    /// The subject: a contact, or an object of one.
     pub contact: &'a Contact,
     /// The person: the subject itself, or the one whose object it is (R72).
     pub person: &'a Contact,
@@ -160,8 +160,15 @@ impl Condition {
         }
     }
 
-    /// What it reads, added to `reads`.
-    pub fn reads(&self, reads: &mut Reads) {
+    /// What it reads.
+    pub fn reads(&self) -> Reads {
+        let mut reads = Reads::default();
+        self.add_reads(&mut reads);
+        reads
+    }
+
+    /// The same, added to `reads`.
+    pub fn add_reads(&self, reads: &mut Reads) {
         match self {
             Self::Tag(tag) => {
                 reads.tags.insert(tag.clone());
@@ -175,13 +182,9 @@ impl Condition {
             Self::Campaign(campaign, _) => {
                 reads.campaigns.insert(campaign.clone());
             }
-            Self::All(many) | Self::Any(many) => many.iter().for_each(|one| one.reads(reads)),
-            Self::Not(not) => not.reads(reads),
-            Self::Contact(of) => {
-                let mut read = Reads::default();
-                of.reads(&mut read);
-                reads.of_person(read);
-            }
+            Self::All(many) | Self::Any(many) => many.iter().for_each(|one| one.add_reads(reads)),
+            Self::Not(not) => not.add_reads(reads),
+            Self::Contact(of) => reads.of_person(of.reads()),
         }
     }
 

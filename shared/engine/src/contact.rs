@@ -192,7 +192,7 @@ pub struct Change {
     /// What the path that made it asked of other campaigns before, in order (R11): each of them
     /// does that first when it decides about the change.
     #[serde(rename = "q", default, skip_serializing_if = "Vec::is_empty")]
-    pub after: Vec<Asked>,
+    pub asked_before: Vec<Asked>,
 }
 
 impl Contact {
@@ -412,7 +412,7 @@ impl Change {
             by,
             causality,
             catalog: None,
-            after: Vec::new(),
+            asked_before: Vec::new(),
         }
     }
 

@@ -47,17 +47,17 @@ pub struct Enrollment {
     /// Whether this run has been counted as completed (R53).
     #[serde(rename = "co", default, skip_serializing_if = "std::ops::Not::not")]
     pub completed: bool,
-    /// The moments at which waits and date timers have let a token go in this run, of those at
-    /// which another token may still arrive (R20).
+    /// The moments for which waits and date timers have fired in this run, of those at which another
+    /// token may still arrive (R20).
     #[serde(
         rename = "lg",
         default,
         skip_serializing_if = "BTreeMap::is_empty",
         with = "crate::time::stored_by"
     )]
-    pub let_go: BTreeMap<ElementId, Instant>,
+    pub fired_at: BTreeMap<ElementId, Instant>,
     /// The last day of those on which a date that comes again came, for which its date timer has
-    /// let a token go, whichever run it was in (R24).
+    /// fired, whichever run it was in (R24).
     #[serde(rename = "yl", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub yearly: BTreeMap<ElementId, NaiveDate>,
     /// Until then no start fires (R14).
@@ -83,11 +83,11 @@ pub struct Enrollment {
     /// Messages of a day that were sent, are unknown or are on their way (R43).
     #[serde(rename = "md", default, skip_serializing_if = "Option::is_none")]
     pub messages_on: Option<DayCount>,
-    /// Whether a person began this run, or reset the contact for it, by hand: such a run does not
+    /// Whether a user began this run, or reset the contact for it, by hand: such a run does not
     /// count (R40).
     #[serde(rename = "bh", default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) by_hand: bool,
-    /// The identity of the last call by which a person did something by hand: a repeat of it has no
+    /// The identity of the last call by which a user did something by hand: a repeat of it has no
     /// effect.
     #[serde(rename = "hc", default, skip_serializing_if = "Option::is_none")]
     pub(crate) hand_call: Option<u64>,
@@ -352,7 +352,7 @@ impl Enrollment {
             begun: false,
             entered: false,
             completed: false,
-            let_go: BTreeMap::new(),
+            fired_at: BTreeMap::new(),
             yearly: BTreeMap::new(),
             eligible_at: None,
             restart_chain: None,

@@ -169,11 +169,7 @@ const QUOTED: usize = 60;
 
 /// What was sent, as a message quotes it.
 pub fn quoted(sent: &Value) -> String {
-    let text = sent.to_string();
-    match text.char_indices().nth(QUOTED) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    text::shortened(&sent.to_string(), QUOTED).into_owned()
 }
 
 /// The value of a field.

@@ -1,6 +1,6 @@
-//! Comparing texts: which two are the same, and which characters are invisible.
+//! Texts: which two are the same, which characters are invisible, and how one is shortened.
 //!
-//! Both are defined only here. Two texts are the same if their folded forms are: Unicode's
+//! All of it is defined only here. Two texts are the same if their folded forms are: Unicode's
 //! canonical caseless matching, so that `Straße` is `STRASSE`, and a letter with an accent is the
 //! same however it is composed. ASCII texts, which are most, cost no more than lower-casing.
 
@@ -41,6 +41,14 @@ pub fn folded(text: &str) -> String {
 /// The letters and digits of a name, folded: case, spaces and punctuation do not count.
 pub fn letters(name: &str) -> String {
     folded(name).chars().filter(|c| c.is_alphanumeric()).collect()
+}
+
+/// A text of so many characters at most, and a mark if there were more.
+pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// Whether the character is invisible, so that the text looks the same without it: format

@@ -119,7 +119,7 @@ pub(crate) fn reason(why: &str) -> String {
     without_addresses(&without_values(why)).chars().take(LONGEST_REASON).collect()
 }
 
-/// Keeps dead letters until a person has them done again.
+/// Keeps dead letters until a user has them done again.
 pub struct DeadLetters {
     pub(crate) store: Arc<Store>,
 }
@@ -186,7 +186,7 @@ impl DeadLetters {
             let write = self.write_of(&key, &body, rev, condition)?;
             if self.store.write_if_first(vec![write]).await? {
                 tracing::error!(letter, by, why, "put aside");
-                Metric::PutAside.tell(1);
+                Metric::PutAside.emit(1);
                 return Ok(());
             }
         }

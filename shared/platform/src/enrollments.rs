@@ -391,7 +391,7 @@ impl Decisions {
                 let ignored = advance.ignored;
                 match self.commit(contact, &context, before, *advance).await? {
                     Commit::Lost => {
-                        Metric::Conflicts.tell(1);
+                        Metric::Conflicts.emit(1);
                         Ok(Attempt::Again)
                     }
                     Commit::Erased => {

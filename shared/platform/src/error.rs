@@ -74,7 +74,7 @@ pub(crate) fn panic_words(panic: &(dyn Any + Send)) -> String {
 pub enum Retryability {
     /// It may: the caller tries again.
     Retryable,
-    /// It never will by itself: the caller keeps it as a dead letter, for a person.
+    /// It never will by itself: the caller keeps it as a dead letter, for a user.
     Permanent,
 }
 

@@ -106,29 +106,29 @@ impl Metric {
     }
 
     /// Emits the metric, with a count or a value.
-    pub fn tell(self, value: i64) {
+    pub fn emit(self, value: i64) {
         tracing::info!(target: TARGET, metric = self.name(), value);
     }
 }
 
 /// Emits the metrics of a committed decision, with its writes to the contact and the history.
 pub(crate) fn committed(writes: &[ContactWrite], records: &[Record]) {
-    Metric::Decisions.tell(1);
+    Metric::Decisions.emit(1);
     if let Some(depth) = writes.iter().map(|write| write.causality.depth).max() {
-        Metric::CausalDepth.tell(i64::from(depth));
+        Metric::CausalDepth.emit(i64::from(depth));
     }
     for line in records.iter().flat_map(|record| &record.lines) {
         if let Happened::MessageSettled { outcome, .. } = &line.what {
-            Metric::Messages(*outcome).tell(1);
+            Metric::Messages(*outcome).emit(1);
         } else if let Happened::Parked { .. } | Happened::ParkedUntilResumed { .. } = &line.what {
-            Metric::Parked.tell(1);
+            Metric::Parked.emit(1);
         } else if let Happened::Held { .. } = &line.what {
-            Metric::Held.tell(1);
+            Metric::Held.emit(1);
         }
     }
 }
 
 /// Emits the lateness of a timer: due at one instant, committed at another.
 pub(crate) fn timer_fired(due: Instant, now: Instant) {
-    Metric::TimerLateness.tell((now - due).num_milliseconds().max(0));
+    Metric::TimerLateness.emit((now - due).num_milliseconds().max(0));
 }

@@ -84,7 +84,7 @@ const FREED_KEPT: TimeDelta = TimeDelta::days(1);
 
 /// Frees a key whose object is gone: it was left behind when the object was deleted. An object and
 /// its key are made in one transaction and ids are never used again, so once its object is gone, a
-/// key is nobody's. A key is freed of an object once: who comes later finds that it was.
+/// key belongs to none. A key is freed of an object once: a later attempt finds that it was.
 ///
 /// # Errors
 ///

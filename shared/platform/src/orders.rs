@@ -3,7 +3,7 @@
 //!
 //! | not accepted | for now | permanently |
 //! |---|---|---|
-//! | a message for a queue | the caller tries again | it becomes a dead letter, for a person |
+//! | a message for a queue | the caller tries again | it becomes a dead letter, for a user |
 //! | a timer | it waits in a queue until it is set; later orders go on | the same |
 //! | the cancelling of a timer | none needed: its event is ignored | none needed |
 //!
@@ -69,7 +69,7 @@ impl Orders {
         }
         if let Some((timer, why)) = uncancelled.first() {
             let timers = uncancelled.len();
-            tracing::warn!(timers, timer, why, "timers were not called off; they will be ignored");
+            tracing::warn!(timers, timer, why, "timers were not cancelled; they will be ignored");
         }
         self.leave_pending(pending, &mut failed).await;
         failed.answer()
@@ -129,7 +129,7 @@ impl Orders {
                 self.give(vec![queued(timer.clone(), now, now)]).await?;
             }
             Declined::Retryable(_) => {
-                Metric::TimersPending.tell(1);
+                Metric::TimersPending.emit(1);
                 failed.note(&order, why);
             }
             Declined::Permanent(_) => failed.note(&order, why),

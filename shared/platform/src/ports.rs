@@ -92,7 +92,7 @@ pub enum Order {
 /// The longest delay of a message in a queue, from when it is sent.
 pub const LONGEST_DELAY: TimeDelta = TimeDelta::minutes(15);
 
-/// An order in words, without personal data: for logs, and for the person who has to handle it.
+/// An order in words, without personal data: for logs, and for the user who has to handle it.
 impl std::fmt::Display for Order {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let message = match self {
@@ -100,7 +100,7 @@ impl std::fmt::Display for Order {
                 write!(f, "the timer {name}, due {at:?}")?;
                 message
             }
-            Self::Cancel { name } => return write!(f, "that the timer {name} is called off"),
+            Self::Cancel { name } => return write!(f, "that the timer {name} is cancelled"),
             Self::Send { queue, message, .. } => {
                 write!(f, "a message for the queue {}", queue.name())?;
                 message
@@ -166,7 +166,7 @@ pub trait Outbox: Send + Sync {
 }
 
 /// How long lists may take to show what was written: the index takes a moment. The lists by tag
-/// take as long as the change feed is late, so nobody may rely on this for them.
+/// take as long as the change feed is late, so no code may rely on this for them.
 pub const LISTS_FOLLOW: TimeDelta = TimeDelta::minutes(2);
 
 /// What lists show.

@@ -1,4 +1,4 @@
-//! A dead letter is done again: a person requests it, and the handler of such work reads the letter
+//! A dead letter is done again: a user requests it, and the handler of such work reads the letter
 //! anew and does it.
 //!
 //! A request marks the letter and puts [`Message::Redrive`] into [`Queue::Jobs`]. From there a

@@ -1,4 +1,8 @@
 //! The table, with what every write needs: keys, the time, and entropy.
+//!
+//! It promises that reads by key are strong, that a write of which another writer was first writes
+//! nothing, and that a writer recognises its own write if the answer to it was lost (`is_own`). How
+//! often a caller tries again is said here once (`TRIES`).
 
 use std::sync::Arc;
 

@@ -1,17 +1,7 @@
-//! Which identity SES has not verified, according to its error text: its API (400,
-//! `MessageRejected`) and SMTP (554) use the same words.
+//! Which identity SES has not verified, according to its error text.
 //!
-//! > Email address is not verified. The following identities failed the check in region
-//! > EU-CENTRAL-1: …
-//!
-//! After the colon there are addresses, domains or ARNs, as far as there is room; an ellipsis
-//! replaces the rest (*Amazon SES email sending errors*,
-//! <https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html>; *Why am I getting
-//! a 554 or 400 "Message rejected" error*,
-//! <https://repost.aws/knowledge-center/ses-554-400-message-rejected-error>). A sender that is not
-//! verified is no fault of the mail: all other mail would fail, too. Recipients have to be verified
-//! only in the sandbox (*Request production access*,
-//! <https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html>).
+//! It promises that a mail is refused only if it is certainly its recipient. A sender that is not
+//! verified is no fault of the mail: all other mail would fail, too.
 
 use dacapo_engine::address::for_sending;
 
@@ -29,7 +19,7 @@ enum Unverified {
 /// What it means for a mail if SES has not verified an identity; `None` if the error is another
 /// one. `from` and `to` are the addresses of the mail.
 pub fn unverified(said: &str, from: &str, to: &str) -> Option<MailError> {
-    Some(match told_by(said, from, to)? {
+    Some(match named_by(said, from, to)? {
         Unverified::Sender => MailError::Held(
             Hold::Stopped,
             format!(
@@ -43,7 +33,19 @@ pub fn unverified(said: &str, from: &str, to: &str) -> Option<MailError> {
     })
 }
 
-fn told_by(said: &str, from: &str, to: &str) -> Option<Unverified> {
+/// The API of SES (400, `MessageRejected`) and SMTP (554) use the same words:
+///
+/// > Email address is not verified. The following identities failed the check in region
+/// > EU-CENTRAL-1: …
+///
+/// After the colon there are addresses, domains or ARNs, as far as there is room; an ellipsis
+/// replaces the rest (*Amazon SES email sending errors*,
+/// <https://docs.aws.amazon.com/ses/latest/dg/troubleshoot-error-messages.html>; *Why am I getting
+/// a 554 or 400 "Message rejected" error*,
+/// <https://repost.aws/knowledge-center/ses-554-400-message-rejected-error>). Recipients have to be
+/// verified only in the sandbox (*Request production access*,
+/// <https://docs.aws.amazon.com/ses/latest/dg/request-production-access.html>).
+fn named_by(said: &str, from: &str, to: &str) -> Option<Unverified> {
     const NOT_VERIFIED: &str = "is not verified";
     // Lowercasing ASCII does not change the length.
     let at = said.to_ascii_lowercase().find(NOT_VERIFIED)?;
@@ -95,7 +97,7 @@ mod tests {
             ("jo@müller.example", "xn--mller-kva.example"),
         ] {
             let said = format!("Email address is not verified: {said}, {TO}");
-            assert_eq!(told_by(&said, from, TO), Some(Unverified::Sender), "{said}");
+            assert_eq!(named_by(&said, from, TO), Some(Unverified::Sender), "{said}");
             assert!(is_of("müller.example", "jo@xn--mller-kva.example"));
         }
     }
@@ -104,7 +106,7 @@ mod tests {
         let said = format!(
             "Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: {identities}"
         );
-        told_by(&said, FROM, TO)
+        named_by(&said, FROM, TO)
     }
 
     #[test]
@@ -146,7 +148,7 @@ mod tests {
     #[test]
     fn an_address_is_no_part_of_another() {
         let told = |named: &str, from: &str, to: &str| {
-            told_by(&format!("Email address is not verified: {named}"), from, to)
+            named_by(&format!("Email address is not verified: {named}"), from, to)
         };
         let (from, to) = ("jo@example.com", "banjo@example.com");
         assert_eq!(told(to, from, to), Some(Unverified::Recipient));
@@ -157,7 +159,7 @@ mod tests {
     #[test]
     fn whoever_says_something_else_is_not_meant() {
         for said in ["Address is on the suppression list", "MessageRejected: it holds a virus"] {
-            assert_eq!(told_by(said, FROM, TO), None, "{said}");
+            assert_eq!(named_by(said, FROM, TO), None, "{said}");
         }
     }
 

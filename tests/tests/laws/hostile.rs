@@ -112,7 +112,8 @@ impl Bytes {
         enrollment.begun = self.flag();
         enrollment.entered = self.flag();
         enrollment.completed = self.flag();
-        enrollment.let_go = (0..self.below(3)).map(|_| (self.element(), self.instant())).collect();
+        enrollment.fired_at =
+            (0..self.below(3)).map(|_| (self.element(), self.instant())).collect();
         let days = (0..self.below(3)).map(|_| (self.element(), self.instant().date_naive()));
         enrollment.yearly = days.collect();
         enrollment.eligible_at = self.flag().then(|| self.instant());

@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Document, Element};
-use dacapo_engine::condition::Reads;
 use dacapo_engine::contact::{Change, Contact};
 use dacapo_engine::decide::Event;
 use dacapo_engine::enrollment::Enrollment;
@@ -274,13 +273,12 @@ fn writes_to_contacts(world: &World, campaign: &CampaignId) -> bool {
 fn looks_at_statuses(world: &World) -> bool {
     campaigns().iter().filter_map(|campaign| world.campaign(campaign)).any(|campaign| {
         campaign.versions.values().any(|graph| {
-            graph.document.elements.iter().filter_map(|(_, element)| element.condition()).any(
-                |condition| {
-                    let mut reads = Reads::default();
-                    condition.reads(&mut reads);
-                    !reads.campaigns.is_empty()
-                },
-            )
+            graph
+                .document
+                .elements
+                .iter()
+                .filter_map(|(_, element)| element.condition())
+                .any(|condition| !condition.reads().campaigns.is_empty())
         })
     })
 }

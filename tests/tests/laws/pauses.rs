@@ -32,7 +32,8 @@ impl Pauses {
             }
         }
         if enrollment.status != Status::AwaitingRestart {
-            let starts = graph.starts().filter(|(.., reads)| graph.is_occasion(change, reads));
+            let starts =
+                graph.starts().filter(|(.., reads)| graph.makes_start_checked(change, reads));
             entries.extend(starts.map(|(_, id, ..)| id.clone()));
         }
         entries.retain(|id| !enrollment.has_fired(id));

@@ -2,8 +2,8 @@
 
 use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::contact::{Author, Change};
-use dacapo_engine::decide::{Situation, looked};
-use dacapo_engine::history::{Cause, Looked, Record, Trace};
+use dacapo_engine::decide::{Situation, why_no_effect};
+use dacapo_engine::history::{Cause, NoEffect, Record, Trace};
 use dacapo_engine::time::Instant;
 
 use super::{ChangeTold, Explaining, Remembered, TOLD};
@@ -56,11 +56,11 @@ impl Explaining<'_> {
 
     fn traced(&self, trace: &Trace) -> Option<(u64, ChangeTold)> {
         let Cause::Change { rev, .. } = &trace.because else { return None };
-        Some((*rev, self.did_nothing(trace.at, &trace.because, &trace.looked)))
+        Some((*rev, self.did_nothing(trace.at, &trace.because, &trace.no_effect)))
     }
 
-    fn did_nothing(&self, at: Instant, because: &Cause, looked: &[Looked]) -> ChangeTold {
-        let here = looked.iter().filter(|one| one.campaign == self.known.situation.campaign.id);
+    fn did_nothing(&self, at: Instant, because: &Cause, no_effect: &[NoEffect]) -> ChangeTold {
+        let here = no_effect.iter().filter(|one| one.campaign == self.known.situation.campaign.id);
         let each: Vec<String> =
             here.map(|one| format!("`{}` {}", one.element, one.why.words(one.run))).collect();
         let why_not = if each.is_empty() { NOT_READ.to_owned() } else { each.join("; ") };
@@ -81,9 +81,9 @@ impl Explaining<'_> {
         for change in contact.recent.iter().filter(is_open) {
             let Some(left) = contact.as_of(change.rev) else { continue };
             let situation = Situation { contact: &left, now: change.at, ..self.known.situation };
-            let looked = looked(&situation, change, false);
+            let no_effect = why_no_effect(&situation, change, false);
             let because = Cause::of(change, |key| left.fields.get(key).cloned(), |_| true);
-            told.push((change.rev, self.did_nothing(change.at, &because, &looked)));
+            told.push((change.rev, self.did_nothing(change.at, &because, &no_effect)));
         }
         told
     }

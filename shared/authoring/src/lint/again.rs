@@ -202,8 +202,7 @@ pub(super) fn restart_start_still_holds(facts: &Facts<'_>, all: &All<'_>, found:
     for (at, element) in facts.elements() {
         let Element::Restart(restart) = element else { continue };
         for (entry, start) in facts.starts() {
-            let mut reads = Reads::default();
-            start.when.reads(&mut reads);
+            let reads = start.when.reads();
             let may_change_by_itself =
                 start.when.reads_time().is_some() || !reads.campaigns.is_empty();
             if may_change_by_itself

@@ -358,10 +358,10 @@ impl<'a> Facts<'a> {
         let mut reads = Reads::default();
         let element = self.element(element);
         if let Some(condition) = element.condition() {
-            condition.reads(&mut reads);
+            condition.add_reads(&mut reads);
         }
         match element {
-            Element::Event(event) => event.on.reads(&mut reads),
+            Element::Event(event) => event.on.add_reads(&mut reads),
             Element::DateTimer(timer) => reads.fields.extend(timer.field.clone()),
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::{Element, Goal, Unmet};
-use dacapo_engine::condition::{Condition, Reads, Test};
+use dacapo_engine::condition::{Condition, Test};
 use dacapo_engine::ids::{FieldKey, Tag};
 
 use super::expected::{message, not_sent, waits_at};
@@ -91,8 +91,7 @@ pub(super) fn goal_waits_for_time(facts: &Facts<'_>, _: &All<'_>, found: &mut Fo
 
 /// The date whose passing makes a condition hold, which asks for nothing else.
 fn waits_for_date(condition: &Condition) -> Option<FieldKey> {
-    let mut reads = Reads::default();
-    condition.reads(&mut reads);
+    let reads = condition.reads();
     let is_about_one =
         reads.tags.is_empty() && reads.fields.len() == 1 && !reads.more_than_the_subject();
     let passes = |(atom, holds): &(Atom, bool)| {

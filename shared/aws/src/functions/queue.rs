@@ -321,7 +321,7 @@ impl<'a> QueueFunction<'a> {
         if matches!(message, Message::Call(_)) && is_called_late(received.attempt, waited) {
             let (id, minutes) = (received.id.as_str(), waited.num_minutes());
             tracing::warn!(message.id = id, minutes, "a webhook has waited in its queue");
-            Metric::WebhooksLate.tell(1);
+            Metric::WebhooksLate.emit(1);
         }
     }
 

@@ -102,7 +102,7 @@ impl Running {
                 if let Err(error) = &answer {
                     tracing::warn!(%error, "the event comes again");
                 }
-                figures.tell(clock.now());
+                figures.write(clock.now());
                 answer
             };
             answered.instrument(span)

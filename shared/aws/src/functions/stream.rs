@@ -86,7 +86,7 @@ where
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Worked {
     Done,
-    /// It failed permanently: it is a dead letter, which a person may redrive.
+    /// It failed permanently: it is a dead letter, which a user may redrive.
     PutAside,
     ComesAgain,
 }

@@ -32,6 +32,6 @@ impl Mailer for UnsupportedPort {
 #[async_trait]
 impl Caller for UnsupportedPort {
     async fn call(&self, _: &Request) -> Result<u16, Unavailable> {
-        Err(Unavailable("this function calls nobody".to_owned()))
+        Err(Unavailable("this function calls no webhooks".to_owned()))
     }
 }

@@ -177,7 +177,7 @@ impl SchedulerTimers {
         match deleted.map_err(SdkError::into_service_error) {
             Ok(_) => Ok(()),
             Err(error) if error.is_resource_not_found_exception() => Ok(()),
-            Err(error) => Err(declined("it was not called off", &error)),
+            Err(error) => Err(declined("it was not cancelled", &error)),
         }
     }
 

@@ -67,7 +67,7 @@ where
 /// *DynamoDB metrics and dimensions*, `WriteThrottleEvents`:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html>).
 pub(super) fn throttled() -> TableError {
-    Metric::Throttled.tell(1);
+    Metric::Throttled.emit(1);
     TableError::Throttled
 }
 

@@ -102,7 +102,7 @@ impl Worker {
     pub(super) async fn send_out(&mut self, now: Instant) -> Result<bool, Error> {
         let mut sent_out = false;
         // What is not begun any more is still there at the next start.
-        if self.stopping.is_told() {
+        if self.stopping.is_stopping() {
             return Ok(false);
         }
         for queue in self.work.outward_queues() {

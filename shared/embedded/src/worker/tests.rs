@@ -171,14 +171,14 @@ async fn letter_about_the_first(panics: bool) -> (DeadLetterBody, ContactId) {
 }
 
 #[tokio::test]
-async fn an_order_that_is_refused_for_good_is_put_aside_with_why_and_holds_up_nobody() {
+async fn an_order_that_is_refused_for_good_is_put_aside_with_why_and_holds_up_no_others() {
     let (letter, first) = letter_about_the_first(false).await;
     let whose = format!("of contact {first} in campaign hello");
     assert!(letter.why.contains(&whose) && letter.why.contains("it fits nowhere"), "{letter:?}");
 }
 
 #[tokio::test]
-async fn what_panics_is_put_aside_and_holds_up_nobody() {
+async fn what_panics_is_put_aside_and_holds_up_no_others() {
     let (letter, first) = letter_about_the_first(true).await;
     assert_eq!(letter.why, "it panicked: a defect");
     assert_eq!(letter.contact, Some(first));

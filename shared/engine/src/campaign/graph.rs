@@ -81,9 +81,7 @@ impl Graph {
         }
         for (place, (_, element)) in graph.document.elements.iter().enumerate() {
             if let Element::Start(start) = element {
-                let mut reads = Reads::default();
-                start.when.reads(&mut reads);
-                graph.start_reads.push((place, reads));
+                graph.start_reads.push((place, start.when.reads()));
             }
         }
         graph.collect_reads();
@@ -125,6 +123,11 @@ impl Graph {
         self.reach[from][to]
     }
 
+    /// Whether `to` comes after `from` and not before it too, as in a circle.
+    pub fn is_only_ahead(&self, from: usize, to: usize) -> bool {
+        self.leads_to(from, to) && !self.leads_to(to, from)
+    }
+
     /// Whether more than one token can pass the element in the same run: one that comes back to it,
     /// or one of another entry.
     pub fn is_passed_again(&self, place: usize) -> bool {
@@ -150,7 +153,7 @@ impl Graph {
     /// Whether a start that reads this is looked at because of a change of the subject (R6). In a
     /// campaign about objects, one that reads more than the object is looked at on every change of
     /// the object: a change of the contact concerns no object without tokens (R72).
-    pub fn is_occasion(&self, change: &Change, reads: &Reads) -> bool {
+    pub fn makes_start_checked(&self, change: &Change, reads: &Reads) -> bool {
         let of_the_object = self.own.is_some() && change.person.is_none();
         change.touches(reads) || (of_the_object && reads.more_than_the_subject())
     }
@@ -160,18 +163,15 @@ impl Graph {
     pub fn is_concerned_by(&self, change: &Change) -> bool {
         change.touches(&self.reads)
             || change.event.as_ref().is_some_and(|event| self.custom_events.contains(event))
-            || self.start_reads.iter().any(|(_, reads)| self.is_occasion(change, reads))
+            || self.start_reads.iter().any(|(_, reads)| self.makes_start_checked(change, reads))
     }
 
     /// Whether any condition asks for the contact's status in other campaigns.
     pub fn asks_for_statuses(&self) -> bool {
-        self.document.elements.iter().filter_map(|(_, element)| element.condition()).any(
-            |condition| {
-                let mut reads = Reads::default();
-                condition.reads(&mut reads);
-                !reads.campaigns.is_empty()
-            },
-        )
+        let mut elements = self.document.elements.iter();
+        elements.any(|(_, element)| {
+            element.condition().is_some_and(|asked| !asked.reads().campaigns.is_empty())
+        })
     }
 
     /// The type of a field of the subject.
@@ -212,7 +212,7 @@ impl Graph {
 
     fn collect_reads(&mut self) {
         for (_, element) in &self.document.elements {
-            element.of_type().reads(&mut self.reads);
+            element.of_type().add_reads(&mut self.reads);
             // A date is taken in the person's zone (R21, R72).
             if self.own.is_some() && matches!(element, Element::DateTimer(_)) {
                 self.reads.person.fields.extend(FieldKey::new("time_zone"));

@@ -10,6 +10,7 @@ use serde::de::{Error, Expected, Unexpected};
 use super::nearest;
 use super::node::{Key, Path, Place, Step};
 use crate::problem::{Problem, Severity};
+use crate::text::shortened;
 
 /// The longest message, in characters: what people wrote may be repeated in it.
 const LONGEST_MESSAGE: usize = 300;
@@ -117,16 +118,9 @@ impl Refusal {
             path: Path(steps).to_string(),
             line: self.place.map(|place| place.line),
             column: self.place.map(|place| place.column),
-            message: shortened(message),
+            message: shortened(&message, LONGEST_MESSAGE).into_owned(),
             remedy,
         }
-    }
-}
-
-fn shortened(message: String) -> String {
-    match message.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{}…", &message[..end]),
-        None => message,
     }
 }
 

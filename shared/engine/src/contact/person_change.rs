@@ -151,8 +151,8 @@ impl Contact {
                 rev: self.rev + 1,
                 at: change.at.max(self.updated_at),
                 person: Some(Box::new(of_person)),
-                after: change
-                    .after
+                asked_before: change
+                    .asked_before
                     .iter()
                     .filter(|asked| asked.object.as_ref() == Some(&self.id))
                     .cloned()

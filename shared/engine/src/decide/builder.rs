@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::hold::{Consequences, hold, uncount_message};
+use super::hold::{Consequences, hold};
 use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
 use super::{Advance, ContactWrite, Decision, Effect, Ignored, Situation};
@@ -14,7 +14,7 @@ use crate::campaign::CampaignState;
 use crate::campaign::graph::Graph;
 use crate::condition::View;
 use crate::contact::{Causality, Contact};
-use crate::enrollment::{DayCount, Enrollment, Guard, Status, Token};
+use crate::enrollment::{DayCount, Enrollment, Guard, Status};
 use crate::history::{Cause, Happened, Line, Record};
 use crate::ids::{ContactId, ElementId};
 use crate::statistics::{Counter, Tally};
@@ -210,11 +210,6 @@ impl<'a> DecisionBuilder<'a> {
     /// The account's calendar day of the occasion (R40, R43).
     pub(super) fn today(&self) -> chrono::NaiveDate {
         day_of(self.occasion.now(), self.situation.account.zone)
-    }
-
-    /// Takes a queued message off the count of its day: it did not leave (R43).
-    pub(super) fn message_not_sent(&mut self, token: &Token) {
-        uncount_message(&mut self.next, token, self.situation.account.zone);
     }
 
     /// Whether what was due at an instant is taken to have happened then: the table was restored to

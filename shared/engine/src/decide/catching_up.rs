@@ -64,7 +64,7 @@ impl DecisionBuilder<'_> {
             && self.next.eligible_at.is_some_and(|eligible_at| eligible_at <= change.at);
         if is_overdue && self.standing().is_ok_and(|standing| !standing.paused) {
             self.recheck(change.at, self.contact_as_of(before));
-            self.advance();
+            self.move_tokens();
         }
     }
 
@@ -74,7 +74,7 @@ impl DecisionBuilder<'_> {
         let Author::Element(campaign, _) = &change.by else { return };
         let situation = self.situation;
         let this = &situation.campaign.id;
-        for asked in change.after.iter().filter(|asked| asked.campaign == *this) {
+        for asked in change.asked_before.iter().filter(|asked| asked.campaign == *this) {
             let cause = Cause::Campaign(campaign.clone());
             let contact = self.contact_as_of(before);
             let occasion = Occasion::new(change.at, cause, asked.causality, contact);
@@ -91,7 +91,7 @@ impl DecisionBuilder<'_> {
 
     /// The contact as the change left it, without what this decision has written: an edge is one of
     /// the change alone.
-    pub(super) fn left_by(&self, change: &Change) -> Cow<'_, Contact> {
+    pub(super) fn contact_after(&self, change: &Change) -> Cow<'_, Contact> {
         if self.writes.is_empty() {
             return Cow::Borrowed(self.occasion.contact());
         }

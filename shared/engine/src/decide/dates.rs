@@ -1,7 +1,7 @@
 //! Waits and date timers (R20 to R25). The moments are computed in `plans`.
 //!
-//! It promises that a timer lets a token go once, never early, and only if it waits for exactly that
-//! instant (R18, R23).
+//! It promises that a timer fires once, never early, and only for a token that waits for exactly
+//! that instant (R18, R23).
 
 use super::Ignored;
 use super::builder::DecisionBuilder;
@@ -22,7 +22,7 @@ impl DecisionBuilder<'_> {
         let after = wait.duration.map_or(token.at, |span| span.after(token.at, zone));
         let until = match &wait.until {
             Some(until) => {
-                let used = self.next.let_go.get(&token.to).copied();
+                let used = self.next.fired_at.get(&token.to).copied();
                 next_moment(after, until.time, until.weekdays, zone, used)
             }
             None => after,
@@ -80,10 +80,10 @@ impl DecisionBuilder<'_> {
         plans::planned(timer, &value, zone, from, self.next.yearly.get(id).copied())
     }
 
-    /// The moment itself still counts. One at which this element has let a token go in this run has
-    /// passed (R20).
+    /// The moment itself still counts. One for which this element has fired in this run has passed
+    /// (R20).
     fn has_passed(&self, id: &ElementId, plan: DatePlan, at: Instant) -> bool {
-        plan.moment < at || self.next.let_go.get(id) == Some(&plan.moment)
+        plan.moment < at || self.next.fired_at.get(id) == Some(&plan.moment)
     }
 
     /// The moment has passed (R22), or is skipped (R25). Returns a rest if the token stays.
@@ -96,11 +96,11 @@ impl DecisionBuilder<'_> {
     ) -> Option<DateRest> {
         let id = token.to.clone();
         self.line(Some(&id), why);
-        self.came(&id, plan);
+        self.note_occurrence(&id, plan);
         match timer.past {
             Past::Missed => self.miss(timer, plan, token),
             Past::Continue => {
-                self.leave(timer.next.as_ref(), plan, token);
+                self.go_on_by_next(timer.next.as_ref(), plan, token);
                 None
             }
             Past::End => None,
@@ -115,16 +115,16 @@ impl DecisionBuilder<'_> {
         plan: DatePlan,
         token: InFlightToken,
     ) -> Option<DateRest> {
-        if timer.missed.is_none() && timer.repeat.is_some() {
-            return Some(self.next_time(&token.to, timer));
+        let is_before_date = self.occasion.now() < plan.date;
+        match (&timer.missed, timer.repeat) {
+            (None, Some(_)) => Some(self.next_time(&token.to, timer)),
+            (None, None) => is_before_date.then_some(DateRest::Following(plan)),
+            (Some(missed), _) => {
+                let not_after = (is_before_date && plan.moment < plan.date).then_some(plan.date);
+                self.send_on(Some(missed), InFlightToken { not_after, ..token });
+                None
+            }
         }
-        if timer.missed.is_none() {
-            return (plan.date > self.occasion.now()).then_some(DateRest::Following(plan));
-        }
-        let before_the_date = self.occasion.now() < plan.date;
-        let not_after = (before_the_date && plan.moment < plan.date).then_some(plan.date);
-        self.send_on(timer.missed.as_ref(), InFlightToken { not_after, ..token });
-        None
     }
 
     /// The rest until the date comes again (R24).
@@ -138,44 +138,30 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Remembers that a date which comes again has come (R24).
-    fn came(&mut self, id: &ElementId, plan: DatePlan) {
+    /// Notes the last occurrence of a date that comes again (R24).
+    fn note_occurrence(&mut self, id: &ElementId, plan: DatePlan) {
         if let Some(day) = plan.occurrence {
             let last = self.next.yearly.entry(id.clone()).or_insert(day);
             *last = day.max(*last);
         }
     }
 
-    /// Whether this time that the date comes has let another token go (R24).
-    fn has_come(&self, id: &ElementId, plan: DatePlan) -> bool {
+    /// Whether the timer has fired for this occurrence of its date already (R24).
+    fn occurrence_used(&self, id: &ElementId, plan: DatePlan) -> bool {
         let last = self.next.yearly.get(id);
         plan.occurrence.is_some_and(|day| last.is_some_and(|last| day <= *last))
     }
 
-    /// Leaves by `next`: a message written for before a date is not sent after it (R34).
-    fn leave(&mut self, next: Option<&ElementId>, plan: DatePlan, token: InFlightToken) {
+    /// Goes on by `next`: a message written for before a date is not sent after it (R34).
+    fn go_on_by_next(&mut self, next: Option<&ElementId>, plan: DatePlan, token: InFlightToken) {
         let not_after = (plan.moment < plan.date).then_some(plan.date);
         self.send_on(next, InFlightToken { not_after, ..token });
     }
 
-    /// Re-plans, in place, the date timers whose dates have moved (R21).
-    pub(super) fn follow_dates(&mut self) {
-        self.follow(|_, _, _, _| true);
-    }
-
-    /// The same on a change of the contact. If a later change has moved the date again, it is
-    /// deferred to that change, which is the cause of the new moment.
-    pub(super) fn follow_changed_dates(&mut self) {
-        self.follow(|builder, timer, id, from| {
-            let then = builder.planned(timer, id, builder.occasion.contact(), from);
-            then == builder.plan(timer, id, from)
-        });
-    }
-
-    fn follow(
-        &mut self,
-        is_to_be_followed: impl Fn(&Self, &DateTimer, &ElementId, Instant) -> bool,
-    ) {
+    /// Re-plans, in place, the date timers whose dates have moved (R21). On a change of the contact
+    /// (`by_change`), if a later change has moved the date again, it is deferred to that change,
+    /// which is the cause of the new moment.
+    pub(super) fn follow_dates(&mut self, by_change: bool) {
         for (step, id, rest) in self.date_tokens() {
             let graph = self.graph;
             let Some((_, Element::DateTimer(timer))) = graph.element(&id) else { continue };
@@ -183,7 +169,9 @@ impl DecisionBuilder<'_> {
             // A timer that is overdue keeps its moment, even if the date comes again (R24).
             let from = rest.plan().map_or(now, |plan| plan.moment.min(now));
             let mut plan = self.plan(timer, &id, from);
-            if plan == rest.plan() || !is_to_be_followed(self, timer, &id, from) {
+            let is_replaced =
+                by_change && self.planned(timer, &id, self.occasion.contact(), from) != plan;
+            if plan == rest.plan() || is_replaced {
                 continue;
             }
             if timer.repeat.is_some() && from < now {
@@ -232,12 +220,12 @@ impl DecisionBuilder<'_> {
         in_flight.causality.depth = in_flight.causality.depth.max(self.occasion.causality().depth);
         match self.pass_over(timer, plan, in_flight, why) {
             Some(stays) => self.rest_again(step, Rest::Date(stays)),
-            None => self.left(step, &token),
+            None => self.end_resting(step, &token),
         }
     }
 
-    /// A token has left its rest other than by its timer.
-    fn left(&mut self, step: u32, token: &Token) {
+    /// The token's rest ends other than by its timer.
+    fn end_resting(&mut self, step: u32, token: &Token) {
         self.take(step);
         self.ended(token);
     }
@@ -249,26 +237,32 @@ impl DecisionBuilder<'_> {
         if token.due() != Some(due) {
             return Err(Ignored::Replanned);
         }
+        let now = self.handled_at(due)?;
+        let (causality, _) = self.after_rest(&token, now);
+        self.look_at(Occasion::new(now, Cause::Timer, causality, self.latest.clone()));
+        self.fire_timer(&token, due, Lateness::Counts);
+        self.move_tokens();
+        Ok(())
+    }
+
+    /// The instant on which a timer is handled: the due instant, if that was before a restore (R30).
+    /// It is ignored while it is too early, and in a pause.
+    pub(super) fn handled_at(&self, due: Instant) -> Result<Instant, Ignored> {
         if self.situation.now < due {
             return Err(Ignored::Early);
         }
         self.unless_paused()?;
-        let now = if self.is_before_restore(due) { due } else { self.situation.now };
-        let (causality, _) = self.after_rest(&token, now);
-        self.look_at(Occasion::new(now, Cause::Timer, causality, self.latest.clone()));
-        self.come_due(&token, due, Lateness::Counts);
-        self.advance();
-        Ok(())
+        Ok(if self.is_before_restore(due) { due } else { self.situation.now })
     }
 
     /// What a token does when its timer comes due. It goes on from the instant `at`: the due
     /// instant, or after a pause the resume.
-    pub(super) fn come_due(&mut self, token: &Token, at: Instant, lateness: Lateness) {
+    pub(super) fn fire_timer(&mut self, token: &Token, at: Instant, lateness: Lateness) {
         let graph = self.graph;
         let id = &token.element;
         match (graph.element(id).map(|(_, element)| element), token.rest) {
             (Some(Element::Wait(wait)), Rest::Wait(due)) => {
-                self.let_go(id, due);
+                self.note_fired(id, due);
                 self.line(Some(id), Happened::TimerFired);
                 self.take(token.step);
                 let in_flight = self.continued(token, at);
@@ -276,7 +270,7 @@ impl DecisionBuilder<'_> {
             }
             (Some(Element::DateTimer(timer)), Rest::Date(DateRest::Until(plan))) => {
                 let zone = self.zone();
-                if self.has_come(id, plan) {
+                if self.occurrence_used(id, plan) {
                     let rest = self.next_time(id, timer);
                     self.rest_again(token.step, Rest::Date(rest));
                     return;
@@ -290,12 +284,12 @@ impl DecisionBuilder<'_> {
                     self.passed_while_resting(token.step, timer, plan, Happened::OutsideWindow);
                     return;
                 }
-                self.let_go(id, plan.moment);
-                self.came(id, plan);
+                self.note_fired(id, plan.moment);
+                self.note_occurrence(id, plan);
                 self.line(Some(id), Happened::TimerFired);
                 self.take(token.step);
                 let in_flight = self.continued(token, at);
-                self.leave(timer.next.as_ref(), plan, in_flight);
+                self.go_on_by_next(timer.next.as_ref(), plan, in_flight);
             }
             (Some(Element::DateTimer(_)), Rest::Date(DateRest::Following(_))) => {
                 self.line(Some(id), Happened::TokenEnded);
@@ -321,20 +315,20 @@ impl DecisionBuilder<'_> {
             (graph.element(&token.element), token.rest)
         {
             self.line(Some(&token.element), Happened::Missed);
-            self.came(&token.element, plan);
+            self.note_occurrence(&token.element, plan);
             let in_flight = self.continued(token, self.occasion.now());
             match self.miss(timer, plan, in_flight) {
                 Some(stays) => self.rest_again(token.step, Rest::Date(stays)),
-                None => self.left(token.step, token),
+                None => self.end_resting(token.step, token),
             }
         }
     }
 
-    /// Remembers a moment at which a token left, if it can come back, or another can come, in this
-    /// run (R20).
-    fn let_go(&mut self, id: &ElementId, moment: Instant) {
+    /// Notes the moment for which it has fired, if the token can come back, or another can come, in
+    /// this run (R20).
+    fn note_fired(&mut self, id: &ElementId, moment: Instant) {
         if self.graph.element(id).is_some_and(|(place, _)| self.graph.is_passed_again(place)) {
-            self.next.let_go.insert(id.clone(), moment);
+            self.next.fired_at.insert(id.clone(), moment);
         }
     }
 }
@@ -345,5 +339,5 @@ pub(super) enum Lateness {
     /// It does.
     Counts,
     /// It does not.
-    Forgiven,
+    Ignored,
 }

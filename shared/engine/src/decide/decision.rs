@@ -27,7 +27,7 @@ pub struct Advance {
     /// What the campaign writes to the contact, in order; committed with the enrollment.
     pub writes: Vec<ContactWrite>,
     /// What a campaign about objects writes to the person (R72), in order; committed with the
-    /// enrollment. Empty if the subject is a person.
+    /// enrollment. Empty if the subject is a contact.
     pub person_writes: Vec<ContactWrite>,
     /// What the outside world is to do.
     pub effects: Vec<Effect>,

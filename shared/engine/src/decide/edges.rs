@@ -5,7 +5,7 @@
 
 use super::builder::DecisionBuilder;
 use crate::campaign::format::Edge;
-use crate::condition::{Condition, Reads, View};
+use crate::condition::{Condition, View};
 use crate::contact::{Change, Contact};
 use crate::ids::Tag;
 
@@ -13,7 +13,7 @@ impl DecisionBuilder<'_> {
     /// Whether the change is the edge that an event reacts to (R7), whatever this decision has
     /// written since.
     pub(super) fn happens(&self, edge: &Edge, change: &Change) -> bool {
-        let left = self.left_by(change);
+        let left = self.contact_after(change);
         let person = self.situation.person.unwrap_or(&left);
         self.judged(|view| happened(edge, change, &View { contact: &left, person, ..*view }))
     }
@@ -52,9 +52,7 @@ pub(super) fn happened(edge: &Edge, change: &Change, view: &View<'_>) -> bool {
 
 /// Whether a change made a condition come true (R73). What it did not touch was then as it is now.
 fn became(condition: &Condition, change: &Change, view: &View<'_>) -> bool {
-    let mut reads = Reads::default();
-    condition.reads(&mut reads);
-    if !change.touches(&reads) {
+    if !change.touches(&condition.reads()) {
         return false;
     }
     let holds =

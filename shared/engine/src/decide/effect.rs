@@ -1,7 +1,6 @@
 //! What a decision asks the outside world to do: timers, messages, webhook calls, commands.
 //!
-//! An effect is complete: performing it needs no judgement, and it may be performed twice. Effects
-//! are stored until they are performed, so the short names are part of the stored format.
+//! Effects are stored until they are performed, so the short names are part of the stored format.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +11,14 @@ use crate::ids::{CampaignId, ElementId};
 use crate::statistics::Outcome;
 use crate::time::Instant;
 
-/// What a decision asks the outside world to do. Each names its run and step, and is idempotent.
+/// What a decision asks the outside world to do. It may be performed twice: what identifies it makes
+/// a repeat recognisable. That is the run, with the step or the instant; of a command and a change of
+/// a status it is the decision, with the place among its effects ([`Source`](super::Source)).
+///
+/// What the enrollment does is decided before. Performing looks up what lies outside of the decision:
+/// when a webhook was reached (in the decision's lines) and whether that was before a restore, which
+/// subject a command or a status is about in the other campaign, and which campaigns ask for the
+/// status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
     /// Send [`Event::TimerDue`](super::Event::TimerDue) at the instant.

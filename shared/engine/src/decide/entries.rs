@@ -12,16 +12,14 @@ use super::occasion::Occasion;
 use super::{DEEPEST, Effect, Ignored, NotStarted, Source};
 use crate::campaign::Reached;
 use crate::campaign::format::{Element, EventElement};
+use crate::campaign::graph::Graph;
 use crate::condition::Reads;
 use crate::contact::{Causality, Change, Contact};
-use crate::enrollment::{Enrollment, Guard, Parked, Status};
+use crate::enrollment::{DayCount, Guard, Parked, Status};
 use crate::history::{Cause, Happened};
-use crate::ids::{CampaignId, ContactId, ElementId};
+use crate::ids::{CampaignId, ElementId};
 use crate::statistics::Counter;
 use crate::time::Instant;
-
-/// Of how many objects a campaign remembers the last thing that they asked of it.
-const OBJECTS_KEPT: usize = 16;
 
 impl<'a> DecisionBuilder<'a> {
     /// One change of the contact, in the order of R10.
@@ -32,14 +30,14 @@ impl<'a> DecisionBuilder<'a> {
         // A change that fires an event can still be a trigger (R13, R14).
         let was_awaiting = self.next.status == Status::AwaitingRestart;
         let is_a_trigger = self.is_a_trigger(change);
-        self.follow_changed_dates();
+        self.follow_dates(true);
         self.goals();
         self.events(change);
         if is_a_trigger && self.next.status != Status::Held {
             let graph = self.graph;
-            self.trigger(was_awaiting, |reads| graph.is_occasion(change, reads));
+            self.trigger(was_awaiting, |reads| graph.makes_start_checked(change, reads));
         }
-        self.advance();
+        self.move_tokens();
     }
 
     /// Takes every token upstream of a goal that holds (R8). Returns whether any goal fired.
@@ -103,12 +101,9 @@ impl<'a> DecisionBuilder<'a> {
         }
         for (nth, (place, id, event)) in matching.iter().enumerate() {
             // Of events in a circle only the first one counts.
-            let overtaken = matching.iter().enumerate().any(|(other, (to, _, _))| {
-                other != nth
-                    && graph.leads_to(*place, *to)
-                    && (other < nth || !graph.leads_to(*to, *place))
-            });
-            self.fire_entry(*place, id, event.next.as_ref(), overtaken);
+            let used_up = matching[..nth].iter().any(|(to, ..)| graph.leads_to(*place, *to))
+                || matching[nth + 1..].iter().any(|(to, ..)| graph.is_only_ahead(*place, *to));
+            self.fire_entry(*place, id, event.next.as_ref(), used_up);
         }
     }
 
@@ -118,22 +113,20 @@ impl<'a> DecisionBuilder<'a> {
         place: usize,
         id: &ElementId,
         next: Option<&ElementId>,
-        overtaken: bool,
+        used_up: bool,
     ) -> bool {
         if matches!(self.next.status, Status::Stopped | Status::Held) || self.next.has_fired(id) {
             return false;
         }
         let graph = self.graph;
-        let overtaken = overtaken
+        let used_up = used_up
             || graph.elements().any(|(to, later, element)| {
                 matches!(element, Element::Event(_))
                     && later != id
                     && self.next.has_fired(later)
-                    && graph.leads_to(place, to)
-                    // In a circle, what fired before lies both behind and ahead.
-                    && !graph.leads_to(to, place)
+                    && graph.is_only_ahead(place, to)
             });
-        if !self.next.begun && !overtaken && self.begin_run(Some(id)).is_err() {
+        if !self.next.begun && !used_up && self.begin_run(Some(id)).is_err() {
             return false;
         }
         self.next.fired.push(id.clone());
@@ -141,7 +134,7 @@ impl<'a> DecisionBuilder<'a> {
             self.count(&Counter::Arrived(id));
         }
         let is_event = matches!(graph.element(id), Some((_, Element::Event(_))));
-        if overtaken {
+        if used_up {
             self.line(Some(id), Happened::UsedUp);
             return true;
         }
@@ -162,20 +155,24 @@ impl<'a> DecisionBuilder<'a> {
 
     /// Counts a run from its first token, unless the day's bound is reached (R40).
     pub(super) fn begin_run(&mut self, at: Option<&ElementId>) -> Result<(), Guard> {
-        // The bound does not apply to what a person did by hand.
+        // The bound does not apply to what a user did by hand.
         if self.next.by_hand {
             self.next.begun = true;
             return Ok(());
         }
-        let today = self.today();
-        let most = self.graph.document.settings.max_runs_per_day;
-        if crate::enrollment::DayCount::on(self.next.runs_on, today) >= most {
+        if self.has_most_runs(self.graph) {
             self.hold(at, Guard::RunsPerDay);
             return Err(Guard::RunsPerDay);
         }
-        self.next.runs_on = Self::one_more(self.next.runs_on, today);
+        self.next.runs_on = Self::one_more(self.next.runs_on, self.today());
         self.next.begun = true;
         Ok(())
+    }
+
+    /// Whether the day has as many runs as a version allows (R40).
+    pub(super) fn has_most_runs(&self, graph: &Graph) -> bool {
+        let most = graph.document.settings.max_runs_per_day;
+        DayCount::on(self.next.runs_on, self.today()) >= most
     }
 
     /// Whether the starts are to be checked (R6), or a restart is to be triggered (R13).
@@ -189,7 +186,7 @@ impl<'a> DecisionBuilder<'a> {
             }
             Status::Active | Status::Completed | Status::Ready => {
                 self.graph.starts().any(|(_, id, _, reads)| {
-                    !self.next.has_fired(id) && self.graph.is_occasion(change, reads)
+                    !self.next.has_fired(id) && self.graph.makes_start_checked(change, reads)
                 })
             }
         }
@@ -269,22 +266,13 @@ impl<'a> DecisionBuilder<'a> {
 
     /// The recheck of a parked trigger, on the contact as it is now (R14).
     pub(super) fn recheck_due(&mut self, run: u32, due: Instant) -> Result<(), Ignored> {
-        if self.situation.enrollment.is_none() {
-            return Err(Ignored::NeverEnrolled);
-        }
-        if run != self.next.run {
-            return Err(Ignored::StaleRun);
-        }
+        self.must_be_in_run(run)?;
         if self.next.parked.is_none() || self.next.eligible_at != Some(due) {
             return Err(Ignored::NotParked);
         }
-        if self.situation.now < due {
-            return Err(Ignored::Early);
-        }
-        self.unless_paused()?;
-        let now = if self.is_before_restore(due) { due } else { self.situation.now };
+        let now = self.handled_at(due)?;
         self.recheck(now, self.latest.clone());
-        self.advance();
+        self.move_tokens();
         Ok(())
     }
 
@@ -371,7 +359,7 @@ impl<'a> DecisionBuilder<'a> {
         if self.a_start_reads_status_in(&from.campaign) && self.may_enter_by_status(causality) {
             self.trigger(was_awaiting, |reads| reads.campaigns.contains(&from.campaign));
         }
-        self.advance();
+        self.move_tokens();
         Ok(())
     }
 
@@ -389,52 +377,6 @@ impl<'a> DecisionBuilder<'a> {
             Status::AwaitingRestart => self.next.restart_chain != Some(causality.chain),
             Status::Stopped | Status::Held => false,
         }
-    }
-
-    /// What comes from another campaign is applied once, in the order of that campaign's decisions.
-    /// Commands have a note of their own: they may be known before what was decided earlier.
-    pub(super) fn apply_once(&mut self, from: &Source, is_command: bool) -> Result<(), Ignored> {
-        if self.was_applied(from, is_command) {
-            return Err(Ignored::AlreadyApplied);
-        }
-        let (campaign, this) = (from.campaign.clone(), (from.rev, from.index));
-        match self.asking_object(from, is_command).cloned() {
-            Some(object) => {
-                let all = &mut self.next.commands_of_objects;
-                all.retain(|(of, by, ..)| (of, by) != (&campaign, &object));
-                all.push((campaign, object, this.0, this.1));
-                let over = all.len().saturating_sub(OBJECTS_KEPT);
-                all.drain(..over);
-            }
-            None if is_command => {
-                self.next.commands.insert(campaign, this);
-            }
-            None => {
-                self.next.applied.insert(campaign, this);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether this, or something later, of the other campaign was applied.
-    pub(super) fn was_applied(&self, from: &Source, is_command: bool) -> bool {
-        let Enrollment { commands, applied, commands_of_objects, .. } = &self.next;
-        let last = match self.asking_object(from, is_command) {
-            Some(object) => commands_of_objects
-                .iter()
-                .find(|(of, by, ..)| (of, by) == (&from.campaign, object))
-                .map(|(_, _, rev, index)| (*rev, *index)),
-            // Enrollments stored by older versions had one note for everything from a campaign.
-            None => (if is_command { commands.get(&from.campaign) } else { None })
-                .or_else(|| applied.get(&from.campaign))
-                .copied(),
-        };
-        last.is_some_and(|last| last >= (from.rev, from.index))
-    }
-
-    /// The object whose path sent the command, if that is not the subject itself (R71).
-    fn asking_object<'s>(&self, from: &'s Source, is_command: bool) -> Option<&'s ContactId> {
-        from.object.as_ref().filter(|id| is_command && **id != self.situation.contact.id)
     }
 
     /// Publishing with `enroll_existing`: for contacts without enrollment, or `ready` (R6).
@@ -459,17 +401,7 @@ impl<'a> DecisionBuilder<'a> {
         } else {
             self.next.idle = !self.starts(|_| true);
         }
-        self.advance();
-        Ok(())
-    }
-
-    /// A job is applied once; a lower number is a repeat of an older job.
-    pub(super) fn apply_job(&mut self, job: u64) -> Result<(), Ignored> {
-        if self.next.job >= job {
-            return Err(Ignored::AlreadyApplied);
-        }
-        self.next.job = job;
-        self.next.idle = false;
+        self.move_tokens();
         Ok(())
     }
 }

@@ -83,7 +83,7 @@ pub enum Event {
         /// Whether its contributions to the statistics are taken off.
         reset_statistics: bool,
     },
-    /// A person asks for something, for this contact alone: as R52, R16.
+    /// A user asks for something, for this contact alone: as R52, R16.
     ByHand {
         /// What it asks for. Stored under its older name.
         #[serde(rename = "order")]
@@ -93,7 +93,7 @@ pub enum Event {
         /// What identifies the call, if its repeats are to be recognised.
         call: Option<u64>,
     },
-    /// A person releases the held enrollment (R40).
+    /// A user releases the held enrollment (R40).
     Released {
         /// The author.
         by: Author,
@@ -120,6 +120,11 @@ impl Event {
     /// same instant is ordered by contact, campaign, run, step.
     pub fn run_and_step(&self) -> (u32, u32) {
         self.timer().map_or((0, 0), |(run, step, _)| (run, step))
+    }
+
+    /// Whether it releases a held enrollment (R40).
+    pub(super) fn is_release(&self) -> bool {
+        matches!(self, Self::Released { .. } | Self::MassRelease { .. })
     }
 
     /// Run, step and instant of the timer that brings it; `None` if no timer does.

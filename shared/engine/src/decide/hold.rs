@@ -5,7 +5,7 @@
 //! them. In both cases nothing of the old run is left: timers are cancelled, messages that have not
 //! left are dropped, and what was parked is discarded, each with its line.
 
-use super::correction::as_of_nothing_else;
+use super::correction::{as_of_nothing_else, written_again};
 use super::{Advance, Effect};
 use crate::contact::{Causality, Chain};
 use crate::enrollment::{Enrollment, Guard, MessageRest, Rest, Status, Token};
@@ -52,7 +52,7 @@ pub fn hold_undecided(before: Option<&Enrollment>, zone: Zone, now: Instant) -> 
 /// `None` if there is no such mark, or the enrollment is still held.
 pub fn quarantine_is_empty(before: &Enrollment) -> Option<Enrollment> {
     let is_marked = before.has_quarantined_changes() && before.status != Status::Held;
-    is_marked.then(|| Enrollment { held: None, rev: before.rev + 1, ..before.clone() })
+    is_marked.then(|| Enrollment { held: None, ..written_again(before) })
 }
 
 /// All tokens end, and the enrollment is held.
@@ -68,7 +68,7 @@ pub(super) fn hold(
         end_token(next, &token, zone, &mut follows);
     }
     next.parked = None;
-    follows.lines.extend(forget_parked_entries(next));
+    follows.lines.extend(discard_parked_entries(next));
     next.restart_chain = None;
     next.status = Status::Held;
     next.held = Some(guard);
@@ -113,11 +113,11 @@ pub(super) fn uncount_message(next: &mut Enrollment, token: &Token, zone: Zone) 
 }
 
 /// Discards what came in the pause (R51). Returns the lines that say so.
-pub(super) fn forget_parked_entries(next: &mut Enrollment) -> Vec<Line> {
+pub(super) fn discard_parked_entries(next: &mut Enrollment) -> Vec<Line> {
     let run = next.run;
-    let forgotten = |element| Line { run, element: Some(element), what: Happened::ParkedForgotten };
+    let discarded = |element| Line { run, element: Some(element), what: Happened::ParkedDiscarded };
     let parked = std::mem::take(&mut next.parked_entries);
-    parked.into_iter().map(|entry| forgotten(entry.element)).collect()
+    parked.into_iter().map(|entry| discarded(entry.element)).collect()
 }
 
 /// The deepest place in a chain among the tokens; without tokens that of the last change that was

@@ -4,6 +4,7 @@
 //! leave has a line with the reason.
 
 use super::builder::DecisionBuilder;
+use super::hold::uncount_message;
 use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
 use super::outstanding::purpose;
@@ -149,7 +150,7 @@ impl DecisionBuilder<'_> {
         }
         self.look_at(self.happening_now(Cause::MessageDue, token.causality));
         if self.goals() {
-            self.advance();
+            self.move_tokens();
         }
         if self.next.token(step).is_none() {
             return FinalCheck::Decided;
@@ -168,15 +169,15 @@ impl DecisionBuilder<'_> {
         let outside = self.outside_window(element);
         let skipped = matches!(outside, Some(Outside::Skipped)).then_some(OUTSIDE_WINDOW);
         if let Some(reason) = self.reason_not_to_send(&token).or(skipped) {
-            self.message_not_sent(&token);
+            uncount_message(&mut self.next, &token, self.situation.account.zone);
             self.take(step);
             self.not_sent(&token.element, step, element, Outcome::Suppressed, reason);
             self.go_on_from_email(&token, false);
-            self.advance();
+            self.move_tokens();
             return FinalCheck::Decided;
         }
         if let Some(Outside::Waits(opens)) = outside {
-            self.message_not_sent(&token);
+            uncount_message(&mut self.next, &token, self.situation.account.zone);
             self.line(Some(&token.element), Happened::MessageWaits { until: opens });
             self.rest_again(step, Rest::Message(MessageRest::Window(opens)));
             return FinalCheck::Decided;
@@ -198,7 +199,7 @@ impl DecisionBuilder<'_> {
         self.take(token.step);
         self.not_sent(&token.element, token.step, element, Outcome::Unknown, BEFORE_RESTORE);
         self.go_on_from_email(token, false);
-        self.advance();
+        self.move_tokens();
     }
 
     fn reason_not_to_send(&self, token: &Token) -> Option<&'static str> {
@@ -241,12 +242,12 @@ impl DecisionBuilder<'_> {
         self.look_at(self.happening_now(Cause::Message, causality));
         self.count(&Counter::Messages(outcome));
         self.line(Some(&token.element), Happened::MessageSettled { outcome, reason });
-        let came = match outcome {
+        let left = match outcome {
             Outcome::Sent | Outcome::Unknown => true,
             Outcome::Failed | Outcome::Suppressed => false,
         };
-        if !came && token.rest == Rest::Message(MessageRest::Queued) {
-            self.message_not_sent(&token);
+        if !left && token.rest == Rest::Message(MessageRest::Queued) {
+            uncount_message(&mut self.next, &token, self.situation.account.zone);
         }
         if self.standing()?.paused {
             self.rest_again(step, Rest::Message(MessageRest::Settled));
@@ -254,7 +255,7 @@ impl DecisionBuilder<'_> {
         }
         self.take(step);
         self.go_on_from_email(&token, false);
-        self.advance();
+        self.move_tokens();
         Ok(())
     }
 
@@ -276,7 +277,7 @@ impl DecisionBuilder<'_> {
         let graph = self.graph;
         if let Some((_, Element::Email(email))) = graph.element(&token.element) {
             if token.rest == Rest::Message(MessageRest::Queued) {
-                self.message_not_sent(token);
+                uncount_message(&mut self.next, token, self.situation.account.zone);
             }
             self.take(token.step);
             let due = token.due();

@@ -63,9 +63,9 @@ impl<'a> DecisionBuilder<'a> {
             // Tokens do not move, but a run that has lost its last one is over.
             self.complete();
         } else {
-            self.follow_dates();
+            self.follow_dates(false);
             self.goals();
-            self.advance();
+            self.move_tokens();
         }
     }
 
@@ -83,12 +83,12 @@ impl<'a> DecisionBuilder<'a> {
         if let Ok(standing) = self.standing() {
             self.choose_version(standing);
         }
-        self.follow_dates();
+        self.follow_dates(false);
         self.goals();
         if self.next.eligible_at.is_some_and(|eligible_at| eligible_at <= at) {
             self.recheck(at, contact);
         }
-        self.answer_parked_entries(by);
+        self.handle_parked_entries(by);
         self.occasion.because(resumed, causality);
         for token in self.next.tokens.clone() {
             if self.next.token(token.step) != Some(&token) {
@@ -96,24 +96,26 @@ impl<'a> DecisionBuilder<'a> {
             }
             let overdue = token.due().is_some_and(|due| due <= at);
             match token.rest {
-                Rest::Wait(_) if overdue && skip => {
-                    let in_flight = self.in_flight.len();
-                    self.come_due(&token, at, Lateness::Forgiven);
-                    self.in_flight[in_flight..]
-                        .iter_mut()
-                        .for_each(|in_flight| in_flight.skipping = true);
+                Rest::Wait(_) if overdue => {
+                    let others = self.in_flight.len();
+                    self.fire_timer(&token, at, Lateness::Ignored);
+                    let waited = self.in_flight.iter_mut().skip(others);
+                    waited.for_each(|token| token.skipping = skip);
                 }
-                Rest::Date(DateRest::Until(_)) if overdue && skip => self.skip_date_timer(&token),
-                Rest::Message(MessageRest::Queued) if skip => self.skip_message(&token),
-                Rest::Message(MessageRest::Window(_)) if overdue && skip => {
-                    self.skip_message(&token);
-                }
-                Rest::Wait(_) | Rest::Date(_) | Rest::Message(MessageRest::Window(_))
-                    if overdue =>
-                {
-                    self.come_due(&token, at, Lateness::Forgiven);
-                }
-                Rest::Message(MessageRest::Queued) => self.queue_again(&token),
+                Rest::Date(rest) if overdue => match rest {
+                    DateRest::Until(_) if skip => self.skip_date_timer(&token),
+                    DateRest::Until(_) | DateRest::Following(_) | DateRest::NoDate => {
+                        self.fire_timer(&token, at, Lateness::Ignored);
+                    }
+                },
+                Rest::Message(MessageRest::Window(_)) if overdue => match skip {
+                    true => self.skip_message(&token),
+                    false => self.fire_timer(&token, at, Lateness::Ignored),
+                },
+                Rest::Message(MessageRest::Queued) => match skip {
+                    true => self.skip_message(&token),
+                    false => self.queue_again(&token),
+                },
                 Rest::Message(MessageRest::Settled) => {
                     self.take(token.step);
                     self.go_on_from_email(&token, skip);
@@ -125,7 +127,7 @@ impl<'a> DecisionBuilder<'a> {
                 | Rest::Goal => {}
             }
         }
-        self.advance();
+        self.move_tokens();
     }
 
     /// A message that was held during the pause goes to the queue again; the ledger knows whether

@@ -10,7 +10,7 @@ use crate::compact::CollectCompactly as _;
 use crate::condition::{Condition, Reads, View};
 use crate::contact::{Author, Causality, Change, Contact, Patch};
 use crate::enrollment::{Enrollment, Status, Token};
-use crate::history::{Changed, LOOKED, Looked, NAMED, WhyNot};
+use crate::history::{Changed, MOST_NO_EFFECTS, NAMED, NoEffect, WhyNot};
 use crate::ids::ElementId;
 use crate::time::Instant;
 
@@ -28,10 +28,10 @@ impl DecisionBuilder<'_> {
     }
 }
 
-/// The elements that read a change which had no effect in the campaign, at most [`LOOKED`]. The
-/// situation's contact is as the change left it, its enrollment as it was decided on. `unchanged`
-/// says that the contact was the same before.
-pub fn looked(situation: &Situation<'_>, change: &Change, unchanged: bool) -> Vec<Looked> {
+/// The elements that read a change which had no effect in the campaign, at most
+/// [`MOST_NO_EFFECTS`], each with the reason. The situation's contact is as the change left it, its
+/// enrollment as it was decided on. `unchanged` says that the contact was the same before.
+pub fn why_no_effect(situation: &Situation<'_>, change: &Change, unchanged: bool) -> Vec<NoEffect> {
     let campaign = situation.campaign;
     let timeline = &campaign.timeline;
     let Some(standing) = timeline.standing_after(timeline.before(change)) else {
@@ -51,20 +51,21 @@ pub fn looked(situation: &Situation<'_>, change: &Change, unchanged: bool) -> Ve
         now: situation.now,
         zone: situation.account.zone_of(person),
     };
-    let look = Look { graph, enrollment, change, view, unchanged, paused: standing.paused };
+    let checked =
+        ChangeWithoutEffect { graph, enrollment, change, view, unchanged, paused: standing.paused };
     graph
         .elements()
         .filter_map(|(place, id, element)| {
-            let why = look.why_not(place, id, element)?;
+            let why = checked.why_not(place, id, element)?;
             let run = enrollment.map(|enrollment| enrollment.run);
-            Some(Looked { campaign: campaign.id.clone(), run, element: id.clone(), why })
+            Some(NoEffect { campaign: campaign.id.clone(), run, element: id.clone(), why })
         })
-        .take(LOOKED)
+        .take(MOST_NO_EFFECTS)
         .collect()
 }
 
 /// What a write that changed nothing was about: what was sent, in brief, and a change that touches
-/// it, for [`looked`].
+/// it, for [`why_no_effect`].
 pub fn nothing_changed(
     contact: &Contact,
     patch: &Patch,
@@ -86,7 +87,7 @@ pub fn nothing_changed(
     (what, change)
 }
 
-struct Look<'a> {
+struct ChangeWithoutEffect<'a> {
     graph: &'a Graph,
     enrollment: Option<&'a Enrollment>,
     change: &'a Change,
@@ -95,7 +96,7 @@ struct Look<'a> {
     paused: bool,
 }
 
-impl Look<'_> {
+impl ChangeWithoutEffect<'_> {
     /// Why the change had no effect at an element; `None` if it does not read what was sent.
     fn why_not(&self, place: usize, id: &ElementId, element: &Element) -> Option<WhyNot> {
         match element {
@@ -106,7 +107,8 @@ impl Look<'_> {
                 concerns(&event.on, self.change).then(|| self.why_no_event(id, event))
             }
             Element::Goal(goal) => {
-                self.reads(&goal.when).then(|| self.why_no_goal(place, id, &goal.when))
+                let concerns = self.change.touches(&goal.when.reads());
+                concerns.then(|| self.why_no_goal(place, id, &goal.when))
             }
             Element::DateTimer(timer)
                 if timer
@@ -139,18 +141,10 @@ impl Look<'_> {
 
     /// Whether a start is looked at because of the change (R6, R72).
     fn is_looked_at(&self, condition: &Condition) -> bool {
-        let mut reads = Reads::default();
-        condition.reads(&mut reads);
         match self.unchanged {
-            true => self.change.touches(&reads),
-            false => self.graph.is_occasion(self.change, &reads),
+            true => self.change.touches(&condition.reads()),
+            false => self.graph.makes_start_checked(self.change, &condition.reads()),
         }
-    }
-
-    fn reads(&self, condition: &Condition) -> bool {
-        let mut reads = Reads::default();
-        condition.reads(&mut reads);
-        self.change.touches(&reads)
     }
 
     fn tokens(&self) -> &[Token] {
@@ -251,7 +245,7 @@ fn concerns(edge: &Edge, change: &Change) -> bool {
         | Edge::Becomes(_)
         | Edge::Contact(_) => {
             let mut reads = Reads::default();
-            edge.reads(&mut reads);
+            edge.add_reads(&mut reads);
             change.touches(&reads)
         }
     }

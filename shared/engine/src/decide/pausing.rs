@@ -6,7 +6,7 @@
 //! the number of entries.
 
 use super::builder::DecisionBuilder;
-use super::hold::forget_parked_entries;
+use super::hold::discard_parked_entries;
 use super::{DEEPEST, Effect, Ignored, Source};
 use crate::campaign::CampaignState;
 use crate::campaign::format::Element;
@@ -46,7 +46,7 @@ impl DecisionBuilder<'_> {
         if self.next.status == Status::AwaitingRestart {
             self.park_trigger();
         } else {
-            self.park_starts(|reads| graph.is_occasion(change, reads));
+            self.park_starts(|reads| graph.makes_start_checked(change, reads));
         }
     }
 
@@ -132,35 +132,40 @@ impl DecisionBuilder<'_> {
     }
 
     /// A reset, a stop or a guard discards what came in the pause.
-    pub(super) fn forget_parked_entries(&mut self) {
-        for line in forget_parked_entries(&mut self.next) {
+    pub(super) fn discard_parked_entries(&mut self) {
+        for line in discard_parked_entries(&mut self.next) {
             self.push_line(line);
         }
     }
 
     /// Fires what was parked, in the order of arrival, as on one change (R10): tokens advance
     /// afterwards. The occasion then has the last entry's reason.
-    pub(super) fn answer_parked_entries(&mut self, by: Option<&str>) {
+    pub(super) fn handle_parked_entries(&mut self, by: Option<&str>) {
         let parked = std::mem::take(&mut self.next.parked_entries);
         let mut fired = Vec::new();
         for (nth, entry) in parked.iter().enumerate() {
             // A guard holds it: the rest can no longer fire.
             if matches!(self.next.status, Status::Stopped | Status::Held) {
                 for entry in &parked[nth..] {
-                    self.line(Some(&entry.element), Happened::ParkedForgotten);
+                    self.line(Some(&entry.element), Happened::ParkedDiscarded);
                 }
                 break;
             }
             let because = Box::new(entry.because.clone());
             let cause = Cause::ResumedBy { by: by.map(str::to_owned), parked: Some(because) };
             self.occasion.because(cause, entry.causality);
-            self.answer(entry, &parked[nth + 1..], &mut fired);
+            self.handle_parked(entry, &parked[nth + 1..], &mut fired);
         }
     }
 
     /// One parked entry, on the contact as it is now. `later` are the entries after it; `fired` are
     /// the places of the events that have fired on this resume.
-    fn answer(&mut self, entry: &ParkedEntry, later: &[ParkedEntry], fired: &mut Vec<usize>) {
+    fn handle_parked(
+        &mut self,
+        entry: &ParkedEntry,
+        later: &[ParkedEntry],
+        fired: &mut Vec<usize>,
+    ) {
         let graph = self.graph;
         let id = &entry.element;
         if self.next.has_fired(id) {
@@ -172,8 +177,8 @@ impl DecisionBuilder<'_> {
                     let reason = "the contact is not active in this campaign".to_owned();
                     self.line(Some(id), Happened::NotFired { reason });
                 } else {
-                    let overtaken = self.is_overtaken(place, later, fired);
-                    if self.fire_entry(place, id, event.next.as_ref(), overtaken) && !overtaken {
+                    let used_up = self.is_used_up(place, later, fired);
+                    if self.fire_entry(place, id, event.next.as_ref(), used_up) && !used_up {
                         fired.push(place);
                     }
                 }
@@ -182,8 +187,8 @@ impl DecisionBuilder<'_> {
                 if self.is_too_early() {
                     self.park(entry.regardless);
                 } else if entry.regardless || self.judged(|view| start.when.holds(view)) {
-                    let overtaken = self.is_overtaken(place, later, fired);
-                    self.fire_entry(place, id, start.next.as_ref(), overtaken);
+                    let used_up = self.is_used_up(place, later, fired);
+                    self.fire_entry(place, id, start.next.as_ref(), used_up);
                 } else {
                     let missing = self.judged(|view| start.when.missing(view));
                     self.line(Some(id), Happened::NotStarted { missing });
@@ -198,7 +203,7 @@ impl DecisionBuilder<'_> {
 
     /// Whether an event that fires on the same resume lies ahead of an entry. Of events in a circle
     /// only the first one counts.
-    fn is_overtaken(&self, place: usize, later: &[ParkedEntry], fired: &[usize]) -> bool {
+    fn is_used_up(&self, place: usize, later: &[ParkedEntry], fired: &[usize]) -> bool {
         let graph = self.graph;
         let fires = |entry: &ParkedEntry| match graph.element(&entry.element) {
             Some((to, Element::Event(event)))
@@ -211,9 +216,6 @@ impl DecisionBuilder<'_> {
             Some(_) | None => None,
         };
         fired.iter().any(|to| graph.leads_to(place, *to))
-            || later
-                .iter()
-                .filter_map(fires)
-                .any(|to| graph.leads_to(place, to) && !graph.leads_to(to, place))
+            || later.iter().filter_map(fires).any(|to| graph.is_only_ahead(place, to))
     }
 }

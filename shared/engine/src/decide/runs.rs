@@ -19,10 +19,10 @@ impl<'a> DecisionBuilder<'a> {
     /// lifts `stopped` and `held`. In quarantine only a release comes here.
     fn next_run(&mut self) {
         self.end_all();
-        self.forget_parked_entries();
+        self.discard_parked_entries();
         self.next.run += 1;
         self.next.fired.clear();
-        self.next.let_go.clear();
+        self.next.fired_at.clear();
         self.next.arrivals = 0;
         self.next.begun = false;
         self.next.entered = false;
@@ -51,9 +51,7 @@ impl<'a> DecisionBuilder<'a> {
             Some(_) | None => None,
         };
         // The bound is looked at before the old run is ended; `begin_run` counts the new one (R40).
-        let today = self.today();
-        let most = newest.map_or(u32::MAX, |graph| graph.document.settings.max_runs_per_day);
-        if next.is_some() && crate::enrollment::DayCount::on(self.next.runs_on, today) >= most {
+        if next.is_some() && newest.is_some_and(|graph| self.has_most_runs(graph)) {
             self.hold(Some(&id), Guard::RunsPerDay);
             return;
         }
@@ -86,7 +84,7 @@ impl<'a> DecisionBuilder<'a> {
     pub(super) fn stop(&mut self, id: Option<&ElementId>) {
         self.end_all();
         self.next.parked = None;
-        self.forget_parked_entries();
+        self.discard_parked_entries();
         self.next.held = None;
         self.next.status = Status::Stopped;
         self.line(id, Happened::Stopped);
@@ -105,7 +103,7 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     /// Does what a command asks for.
-    fn obey(&mut self, command: Command) -> Result<(), Ignored> {
+    fn apply_command(&mut self, command: Command) -> Result<(), Ignored> {
         match command {
             Command::Start => return self.start_regardless(),
             Command::Reset | Command::StopAndReset => self.reset(None),
@@ -139,8 +137,8 @@ impl<'a> DecisionBuilder<'a> {
         self.apply_once(from, true)?;
         self.look_at(occasion);
         // A start that did not happen is remembered as done, too.
-        self.obey(command).unwrap_or_default();
-        self.advance();
+        self.apply_command(command).unwrap_or_default();
+        self.move_tokens();
         Ok(())
     }
 
@@ -150,7 +148,7 @@ impl<'a> DecisionBuilder<'a> {
         self.situation.enrollment.is_none() && !self.must_be_committed()
     }
 
-    /// What a person asks for, for this contact alone, once a call: start as R52, reset and stop as
+    /// What a user asks for, for this contact alone, once a call: start as R52, reset and stop as
     /// the mass action (R16). Runs that begin this way do not count (R40).
     pub(super) fn by_hand(
         &mut self,
@@ -174,7 +172,7 @@ impl<'a> DecisionBuilder<'a> {
             return Err(Ignored::AlreadyApplied);
         }
         let is_new = !self.next.begun;
-        self.obey(command)?;
+        self.apply_command(command)?;
         match command {
             Command::Start => self.next.by_hand |= is_new,
             Command::Reset | Command::StopAndReset => {
@@ -184,7 +182,7 @@ impl<'a> DecisionBuilder<'a> {
             Command::Stop => {}
         }
         self.next.hand_call = call;
-        self.advance();
+        self.move_tokens();
         Ok(())
     }
 

@@ -16,7 +16,7 @@ pub struct Situation<'a> {
     pub account: &'a Account,
     /// The campaign, with the versions it needs.
     pub campaign: &'a Campaign,
-    /// The subject as it was read: a person, or an object of one (R71).
+    /// The subject as it was read: a contact, or an object of one (R71).
     pub contact: &'a Contact,
     /// The person as it was read, if the subject is an object (R72).
     pub person: Option<&'a Contact>,

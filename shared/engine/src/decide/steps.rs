@@ -18,7 +18,7 @@ use crate::template::{Budget, Escape, render_within};
 
 impl DecisionBuilder<'_> {
     /// Moves every token that is on its way to its rest; then the run may be complete.
-    pub(super) fn advance(&mut self) {
+    pub(super) fn move_tokens(&mut self) {
         loop {
             // Goals are checked before each step (R8).
             if !self.in_flight.is_empty() && self.goals() {

@@ -16,13 +16,16 @@ use crate::time::Instant;
 impl DecisionBuilder<'_> {
     /// The token at a step of a run (R18).
     pub(super) fn token(&self, run: u32, step: u32) -> Result<&Token, Ignored> {
+        self.must_be_in_run(run)?;
+        self.next.token(step).ok_or(Ignored::LeftStep)
+    }
+
+    /// Ignores what belongs to an earlier run (R18).
+    pub(super) fn must_be_in_run(&self, run: u32) -> Result<(), Ignored> {
         if self.situation.enrollment.is_none() {
             return Err(Ignored::NeverEnrolled);
         }
-        if run != self.next.run {
-            return Err(Ignored::StaleRun);
-        }
-        self.next.token(step).ok_or(Ignored::LeftStep)
+        if run == self.next.run { Ok(()) } else { Err(Ignored::StaleRun) }
     }
 
     /// Lets a token rest.

@@ -4,8 +4,6 @@
 //! A write carries what its path asked of other campaigns before. So they receive both in the order
 //! of the path, whichever of contact and enrollment the change feed delivers first (R11).
 
-use std::borrow::Cow;
-
 use super::builder::DecisionBuilder;
 use super::{DEEPEST, Effect};
 use crate::campaign::format::Of;
@@ -28,7 +26,7 @@ pub struct ContactWrite {
     /// Its place in the chain.
     pub causality: Causality,
     /// What was asked of other campaigns before it, and after the write before it.
-    pub after: Vec<Asked>,
+    pub asked_before: Vec<Asked>,
 }
 
 impl ContactWrite {
@@ -37,9 +35,9 @@ impl ContactWrite {
     /// carried by the next one.
     pub fn apply_all(writes: &[Self], contact: &mut Contact, at: Instant) -> bool {
         let mut fresh = 0;
-        let mut after: Vec<Asked> = Vec::new();
+        let mut asked_before: Vec<Asked> = Vec::new();
         for write in writes {
-            after.extend(write.after.iter().cloned());
+            asked_before.extend(write.asked_before.iter().cloned());
             // Tags may have been added since the decision; then these do not fit any more.
             if !contact.has_room_for(&write.patch) {
                 continue;
@@ -48,7 +46,7 @@ impl ContactWrite {
             if contact.apply(&write.patch, by, causality, at, fresh).is_some() {
                 fresh += 1;
                 if let Some(change) = contact.recent.last_mut() {
-                    change.after = std::mem::take(&mut after);
+                    change.asked_before = std::mem::take(&mut asked_before);
                 }
             }
         }
@@ -56,7 +54,7 @@ impl ContactWrite {
     }
 }
 
-impl<'a> DecisionBuilder<'a> {
+impl DecisionBuilder<'_> {
     /// Writes to the subject, or in a campaign about objects to the person (R72). Committed with
     /// the enrollment; seen at once by this path (R3). A write that is too deep in its chain is not
     /// made (R42), nor one that would assign more tags than fit.
@@ -71,57 +69,38 @@ impl<'a> DecisionBuilder<'a> {
             self.line(Some(element), Happened::TooDeep);
             return;
         }
-        let now = self.occasion.now();
-        if of == Some(Of::Contact)
-            && let Some(person) = self.person.take()
-        {
-            self.write_to(person, element, patch, causality);
-            return;
-        }
-        if !(self.occasion.contact().has_room_for(&patch) && self.latest.has_room_for(&patch)) {
+        let is_of_person = of == Some(Of::Contact) && self.person.is_some();
+        let has_room = match self.person.as_ref().filter(|_| is_of_person) {
+            Some(person) => person.has_room_for(&patch),
+            None => {
+                [self.occasion.contact(), &self.latest].iter().all(|it| it.has_room_for(&patch))
+            }
+        };
+        if !has_room {
             self.line(Some(element), Happened::TagsFull);
             return;
         }
-        let causality = causality.deeper();
+        let (now, causality) = (self.occasion.now(), causality.deeper());
         let by = Author::Element(self.situation.campaign.id.clone(), element.clone());
-        self.latest.to_mut().apply(&patch, by.clone(), Some(causality), now, 0);
-        let contact = self.occasion.contact_mut();
+        let contact = match self.person.as_mut().filter(|_| is_of_person) {
+            Some(person) => person.to_mut(),
+            None => {
+                self.latest.to_mut().apply(&patch, by.clone(), Some(causality), now, 0);
+                self.occasion.contact_mut()
+            }
+        };
         let wrote = contact.apply(&patch, by.clone(), Some(causality), now, 0).map(|change| {
             Cause::of(change, |key| patch.fields.get(key).cloned().flatten(), |_| false)
         });
         if let Some(Cause::Change { what, .. }) = wrote {
-            self.line(Some(element), Happened::Wrote { what, of_contact: false });
+            self.line(Some(element), Happened::Wrote { what, of_contact: is_of_person });
         }
-        let after = std::mem::take(&mut self.next.commands_sent);
-        self.writes.push(ContactWrite { patch, by, causality, after });
-    }
-
-    /// Writes to the person whose object the subject is (R72).
-    fn write_to(
-        &mut self,
-        mut person: Cow<'a, Contact>,
-        element: &ElementId,
-        patch: Patch,
-        causality: Causality,
-    ) {
-        if !person.has_room_for(&patch) {
-            self.person = Some(person);
-            self.line(Some(element), Happened::TagsFull);
-            return;
-        }
-        let causality = causality.deeper();
-        let by = Author::Element(self.situation.campaign.id.clone(), element.clone());
-        let now = self.occasion.now();
-        let change = person.to_mut().apply(&patch, by.clone(), Some(causality), now, 0);
-        let wrote = change.map(|change| {
-            Cause::of(change, |key| patch.fields.get(key).cloned().flatten(), |_| false)
-        });
-        self.person = Some(person);
-        if let Some(Cause::Change { what, .. }) = wrote {
-            self.line(Some(element), Happened::Wrote { what, of_contact: true });
-        }
-        let after = std::mem::take(&mut self.next.person_commands_sent);
-        self.person_writes.push(ContactWrite { patch, by, causality, after });
+        let (writes, commands_sent) = match is_of_person {
+            true => (&mut self.person_writes, &mut self.next.person_commands_sent),
+            false => (&mut self.writes, &mut self.next.commands_sent),
+        };
+        let asked_before = std::mem::take(commands_sent);
+        writes.push(ContactWrite { patch, by, causality, asked_before });
     }
 
     /// Asks something of another campaign (R11, R16, R52). That is as deep in its chain as a write

@@ -20,7 +20,7 @@ use crate::tally::Outcome;
 use crate::time::{Instant, Zone};
 
 pub use crate::causality::Command;
-pub use trace::{LOOKED, Looked, Trace, WhyNot};
+pub use trace::{MOST_NO_EFFECTS, NoEffect, Trace, WhyNot};
 
 /// How instants are written in a contact's history: in one zone, which is named, as the reader's
 /// language writes dates.
@@ -122,7 +122,7 @@ pub enum Cause {
         /// The name of the API key that did it, if that is known.
         #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
-        /// Why that was parked which is answered now.
+        /// Why that was parked which is handled now.
         #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
         parked: Option<Box<Cause>>,
     },
@@ -321,7 +321,7 @@ pub enum Happened {
     /// Something came while the campaign was paused (R51).
     #[serde(rename = "pz")]
     ParkedUntilResumed {
-        /// The end of the restart delay, if what came is a trigger that is not answered before
+        /// The end of the restart delay, if what came is a trigger that is not handled before
         /// (R14).
         #[serde(
             rename = "d",
@@ -331,9 +331,9 @@ pub enum Happened {
         )]
         not_before: Option<Instant>,
     },
-    /// What was parked is forgotten, because the contact was reset or stopped meanwhile (R51).
+    /// What was parked is discarded, because the contact was reset or stopped meanwhile (R51).
     #[serde(rename = "pf")]
-    ParkedForgotten,
+    ParkedDiscarded,
     /// What was parked was looked at on the resume and does not fire (R51).
     #[serde(rename = "px")]
     NotFired {

@@ -12,7 +12,7 @@ use crate::ids::{CampaignId, ElementId, ObjectType};
 use crate::time::Instant;
 
 /// How many of those that looked are named in one line.
-pub const LOOKED: usize = 5;
+pub const MOST_NO_EFFECTS: usize = 5;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,14 +26,14 @@ pub struct Trace {
     /// Whether the contact was left as it was.
     #[serde(rename = "u", default, skip_serializing_if = "std::ops::Not::not")]
     pub unchanged: bool,
-    /// Who looked at it, at most [`LOOKED`], in order of campaign and document.
+    /// Who looked at it, at most [`MOST_NO_EFFECTS`], in order of campaign and document.
     #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty")]
-    pub looked: Vec<Looked>,
+    pub no_effect: Vec<NoEffect>,
 }
 
 /// An entry, a goal or a date timer that reads what was sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Looked {
+pub struct NoEffect {
     /// The campaign.
     #[serde(rename = "p")]
     pub campaign: CampaignId,
@@ -136,30 +136,30 @@ impl Trace {
 
     /// The only campaign that looked; `None` if none did, or several.
     pub fn campaign(&self) -> Option<&CampaignId> {
-        let first = self.looked.first()?;
-        self.looked.iter().all(|one| one.campaign == first.campaign).then_some(&first.campaign)
+        let first = self.no_effect.first()?;
+        self.no_effect.iter().all(|one| one.campaign == first.campaign).then_some(&first.campaign)
     }
 
     /// The contact's run in that campaign.
     pub fn run(&self) -> Option<u32> {
-        self.campaign().and(self.looked.first()).and_then(|first| first.run)
+        self.campaign().and(self.no_effect.first()).and_then(|first| first.run)
     }
 
     /// The first element of that campaign that looked.
     pub fn element(&self) -> Option<&ElementId> {
-        self.campaign().and(self.looked.first()).map(|first| &first.element)
+        self.campaign().and(self.no_effect.first()).map(|first| &first.element)
     }
 
     /// The line in words.
     pub fn words(&self) -> String {
         let what = self.because.what();
         let outcome = if self.unchanged { "nothing changed" } else { "nothing followed" };
-        if self.looked.is_empty() {
+        if self.no_effect.is_empty() {
             return format!("{what}; {outcome}, no campaign reacts to it");
         }
         let several = self.campaign().is_none();
-        let looked: Vec<String> = self
-            .looked
+        let no_effect: Vec<String> = self
+            .no_effect
             .iter()
             .map(|one| {
                 let why = one.why.words(one.run);
@@ -170,6 +170,6 @@ impl Trace {
                 }
             })
             .collect();
-        format!("{what}; {outcome}: {}", looked.join("; "))
+        format!("{what}; {outcome}: {}", no_effect.join("; "))
     }
 }

@@ -155,7 +155,7 @@ impl Happened {
             Self::ElementGone => "element_gone",
             Self::Restarted { .. } => "restart",
             Self::Parked { .. } | Self::ParkedUntilResumed { .. } => "parked",
-            Self::ParkedForgotten => "parked_forgotten",
+            Self::ParkedDiscarded => "parked_forgotten",
             Self::NotFired { .. } => "not_fired",
             Self::Rechecked => "recheck",
             Self::NotStarted { .. } => "not_started",
@@ -228,7 +228,7 @@ impl Happened {
                 at(until),
                 because.words()
             ),
-            Self::ParkedForgotten => {
+            Self::ParkedDiscarded => {
                 "no longer parked: what came in the pause is forgotten".to_owned()
             }
             Self::NotFired { reason } => format!("not fired: {reason}"),
@@ -274,7 +274,7 @@ mod tests {
             let because = Cause::Change { rev, what: Vec::new(), by: by.clone() };
             assert_eq!(because.words(), format!("because {what} by the connection calendly"));
             let at = Instant::UNIX_EPOCH;
-            let trace = Trace { at, because, unchanged: false, looked: Vec::new() };
+            let trace = Trace { at, because, unchanged: false, no_effect: Vec::new() };
             let words = format!("{what}; nothing followed, no campaign reacts to it");
             assert_eq!(trace.words(), words);
         }

@@ -261,7 +261,7 @@ impl World {
         self.for_every_subject(id, &event);
     }
 
-    /// A person starts, resets or stops one contact by hand.
+    /// A user starts, resets or stops one contact by hand.
     pub fn by_hand(&mut self, contact: &ContactId, id: &CampaignId, command: Command, by: Author) {
         let event = Event::ByHand { command, by, call: None };
         self.waiting.push(Work::Event(contact.clone(), id.clone(), event));

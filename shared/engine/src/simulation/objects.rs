@@ -91,7 +91,7 @@ impl World {
     }
 
     /// Erases a contact, its objects, and all that campaigns know of them (R74). What still waits
-    /// for them finds nobody.
+    /// for them finds no subject.
     pub fn erase(&mut self, person: &ContactId) {
         let is_of = |id: &ContactId| id.person() == *person;
         self.contacts.retain(|id, _| !is_of(id));

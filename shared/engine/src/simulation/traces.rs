@@ -25,19 +25,19 @@ impl World {
         read_of_it.fields.retain(|key, _| self.reads(|reads| reads.fields.contains(key)));
         read_of_it.remove.retain(|tag| self.reads(|reads| reads.tags.contains(tag)));
         let (what, change) = nothing_changed(contact, &read_of_it, by, self.now);
-        let looked = self.looked(contact, &change, &asked, true);
-        if looked.is_empty() {
+        let no_effect = self.why_no_effect(contact, &change, &asked, true);
+        if no_effect.is_empty() {
             return;
         }
         let because = Cause::Change { rev: contact.rev, what, by: change.by };
-        let stands = looked.iter().map(|one| {
+        let stands = no_effect.iter().map(|one| {
             let enrollment = self.enrollment(&contact.id, &one.campaign);
             (one.campaign.clone(), enrollment.map_or(0, |enrollment| enrollment.rev))
         });
         let identity = (contact.id.clone(), because.clone(), stands.collect());
         if !self.without_change.contains(&identity) {
             self.without_change.push(identity);
-            let trace = Trace { at: self.now, because, unchanged: true, looked };
+            let trace = Trace { at: self.now, because, unchanged: true, no_effect };
             self.observed.push(Observed::Nothing(contact.id.clone(), trace));
         }
     }

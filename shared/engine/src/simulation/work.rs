@@ -8,10 +8,10 @@ use crate::condition::Reads;
 use crate::contact::{Author, Change, Contact};
 use crate::decide::{
     Advance, ContactWrite, Decision, Delivery, Effect, Event, Ignored, Situation, Source, decide,
-    looked,
+    why_no_effect,
 };
 use crate::enrollment::Enrollment;
-use crate::history::{Cause, Changed, LOOKED, Looked, Trace};
+use crate::history::{Cause, Changed, MOST_NO_EFFECTS, NoEffect, Trace};
 use crate::ids::{CampaignId, ContactId};
 use crate::merge::merge_values;
 use crate::statistics::{Gauge, Outcome};
@@ -129,8 +129,8 @@ impl World {
         {
             let is_read = |what: &Changed| self.reads(|reads| what.is_in(reads));
             let because = Cause::of(change, |key| image.fields.get(key).cloned(), is_read);
-            let looked = self.looked(image, change, &asked, false);
-            let trace = Trace { at: change.at, because, unchanged: false, looked };
+            let no_effect = self.why_no_effect(image, change, &asked, false);
+            let trace = Trace { at: change.at, because, unchanged: false, no_effect };
             self.observed.push(Observed::Nothing(image.id.clone(), trace));
         }
     }
@@ -149,13 +149,13 @@ impl World {
     }
 
     /// What read the sent values, by the enrollments as they were read.
-    pub(super) fn looked(
+    pub(super) fn why_no_effect(
         &self,
         contact: &Contact,
         change: &Change,
         asked: &[(CampaignId, Option<Enrollment>)],
         unchanged: bool,
-    ) -> Vec<Looked> {
+    ) -> Vec<NoEffect> {
         let statuses = |other: &CampaignId| self.status_in(&contact.id, other);
         let mut all = Vec::new();
         for (id, enrollment) in asked {
@@ -171,9 +171,9 @@ impl World {
                 is_image: true,
                 now: change.at,
             };
-            all.extend(looked(&situation, change, unchanged));
+            all.extend(why_no_effect(&situation, change, unchanged));
         }
-        all.truncate(LOOKED);
+        all.truncate(MOST_NO_EFFECTS);
         all
     }
 

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_called_off_or_missed_keeps_its_key() {
+    fn what_is_cancelled_or_missed_keeps_its_key() {
         for (event, status) in [
             ("invitee.canceled", "cancelled"),
             ("invitee_no_show.created", "no_show"),

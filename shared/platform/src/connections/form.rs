@@ -174,7 +174,7 @@ fn bare(name: &str) -> &str {
     inner.or_else(|| name.strip_prefix("fields.")).unwrap_or(name).trim()
 }
 
-/// The places in a body that have a value, for the person who writes a map.
+/// The places in a body that have a value, for the user who writes a map.
 fn named(body: &Tree) -> String {
     let mut paths: Vec<String> =
         leaves(body).into_iter().map(|leaf| format!("`{}`", leaf.path)).collect();
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_booking_whose_mapped_date_is_missing_cannot_be_used_unless_it_is_called_off() {
+    fn a_booking_whose_mapped_date_is_missing_cannot_be_used_unless_it_is_cancelled() {
         let pairs = [
             ("mail", "email"),
             ("nr", "object.key"),

@@ -22,7 +22,7 @@ pub(crate) struct Incoming {
     pub(crate) answers: Vec<Answered>,
     /// The object: an appointment, a registration.
     pub(crate) object: Option<IncomingObject>,
-    /// Whether the tags of the connection are assigned: not with what is called off.
+    /// Whether the tags of the connection are assigned: not with what is cancelled.
     pub(crate) tagged: bool,
     /// When it happened, if the sender says so: its calls come in any order.
     pub(crate) told: Option<Telling>,

@@ -45,7 +45,7 @@ struct Rate {
 
 impl Rate {
     fn room_at(&self, now: Instant) -> i64 {
-        // The clock went back: nobody knows how much has passed.
+        // The clock went back: how much has passed is unknown.
         if now < self.since {
             return AT_ONCE * 1_000;
         }

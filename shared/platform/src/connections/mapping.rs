@@ -32,7 +32,7 @@ const BOOKED: &str = "booked";
 /// The status of a booking that a host has not confirmed yet.
 pub(super) const WAITING: &str = "waiting";
 
-/// Fields of a booking that was called off or missed which a map still looks at: a contact that has
+/// Fields of a booking that was cancelled or missed which a map still looks at: a contact that has
 /// one date may have a newer one by now.
 const ALWAYS: [&str; 3] = ["status", "reason", "key"];
 
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_that_was_called_off_takes_no_other_dates_place() {
+    fn a_date_that_was_cancelled_takes_no_other_dates_place() {
         let map: BTreeMap<String, String> =
             [("object.starts_at", "appointment_at"), ("object.status", "appointment_status")]
                 .map(|(source, target)| (source.to_owned(), target.to_owned()))

@@ -221,7 +221,7 @@ impl Connections {
     }
 
     /// Counts an attempt before it is begun, so that one that ends the process counts, too. `None`
-    /// if the call has been erased or somebody else works on it.
+    /// if the call has been erased or another worker has it.
     pub(crate) async fn begin_again(
         &self,
         at: Place<'_>,
@@ -233,7 +233,7 @@ impl Connections {
         Ok(is_first.then_some(Found { what, rev: rev + 1 }))
     }
 
-    /// Stores what came of a call. If it has been erased, or somebody else has worked on it, that
+    /// Stores what came of a call. If it has been erased, or another worker has written it, that
     /// stays.
     pub(crate) async fn settle(
         &self,
@@ -256,7 +256,7 @@ impl Connections {
         self.store.get(&key).await?.map(|stored| read(&stored)).transpose()
     }
 
-    /// Calls that came between two instants and that nobody has ended, at most `limit`: those first
+    /// Calls that came between two instants and have not been ended, at most `limit`: those first
     /// that were begun again least often, and of those the oldest.
     pub(crate) async fn unfinished(
         &self,

@@ -13,6 +13,7 @@ use dacapo_engine::ids::{CampaignId, ContactId, Tag};
 use dacapo_engine::time::day_of;
 
 use super::{DecisionContext, Decisions, Next, SelfWrite, State, StoredEnrollment};
+use crate::contacts::Contacts;
 use crate::error::Error;
 use crate::store::{TRIES, is_own, item};
 use crate::table::{Condition, Item, TableError, Write};
@@ -27,6 +28,24 @@ pub(super) enum Commit {
     Erased,
 }
 
+/// What a campaign writes to: the subject, or the person whose object it is.
+struct Target<'a> {
+    /// Mostly the one on which it was decided is the latest; otherwise another change has come
+    /// since.
+    contact: Cow<'a, Contact>,
+    is_latest: bool,
+    writes: &'a [ContactWrite],
+}
+
+impl Target<'_> {
+    /// Reads the latest state; `false` if it is gone.
+    async fn read_latest(&mut self, contacts: &Contacts) -> Result<bool, Error> {
+        let Some(latest) = contacts.get(&self.contact.id).await? else { return Ok(false) };
+        (self.contact, self.is_latest) = (Cow::Owned(latest), true);
+        Ok(true)
+    }
+}
+
 impl Decisions {
     /// One write, on condition that no other writer committed first.
     pub(super) async fn commit(
@@ -39,7 +58,7 @@ impl Decisions {
         let (id, campaign) = (&judged.id, &context.campaign);
         let Advance { enrollment, writes, person_writes, effects, records, delta, .. } = advance;
         let at = instant_of(&records, &enrollment);
-        let told = records.clone();
+        let lines = records.clone();
         let changes_status = effects.iter().any(|it| matches!(it, Effect::StatusChanged { .. }));
         let is_status_unread =
             changes_status && context.catalog.asking_for(&campaign.id).next().is_none();
@@ -55,102 +74,75 @@ impl Decisions {
         let deferred = before.and_then(|before| before.deferred.clone());
         let before = before.map(|before| &before.enrollment);
         let mut stored = stored.with_deferred(deferred).deferring(before);
-        // Mostly the contact on which it was decided is the latest; otherwise another change has
-        // come since.
-        let mut latest = Cow::Borrowed(judged);
-        let mut is_latest = false;
-        // So with the person of an object.
-        let mut person = context.person.as_ref().map(Cow::Borrowed);
-        let mut is_latest_person = false;
-        loop {
-            let mut writes_contact = None;
-            let mut withdrawn = Vec::new();
+        let asked = [(Some(judged), &writes), (context.person.as_ref(), &person_writes)];
+        let mut targets: Vec<Target<'_>> = asked
+            .into_iter()
+            .filter(|(_, writes)| !writes.is_empty())
+            .filter_map(|(contact, writes)| {
+                Some(Target { contact: Cow::Borrowed(contact?), is_latest: false, writes })
+            })
+            .collect();
+        'again: loop {
+            let (mut written, mut withdrawn) = (Vec::new(), Vec::new());
             stored.self_write = None;
-            if !writes.is_empty() {
-                match self.written(&latest, &writes) {
-                    Some(written) => {
-                        let is_taken = |tag: &&Tag| !written.tags.contains_key(*tag);
-                        withdrawn = latest.tags.keys().filter(is_taken).cloned().collect();
-                        stored.self_write = self.self_write(&latest, &written, context, &stored);
-                        let condition = Condition::Rev(latest.rev);
-                        writes_contact = Some(Write::put(self.contacts.item(&written)?, condition));
-                    }
-                    None if is_latest => {}
+            for target in &mut targets {
+                match self.written(target) {
+                    Some(contact) => written.push((target, contact)),
+                    None if target.is_latest => {}
                     // Nothing is to be done: only the latest state can say that.
-                    None => {
-                        let Some(now) = self.contacts.get(id).await? else {
-                            return Ok(Commit::Erased);
-                        };
-                        (latest, is_latest) = (Cow::Owned(now), true);
-                        continue;
-                    }
+                    None if target.read_latest(&self.contacts).await? => continue 'again,
+                    None => return Ok(Commit::Erased),
                 }
             }
+            let subject = written.first().filter(|(_, contact)| contact.id == *id);
+            if let Some((target, contact)) = subject {
+                let is_taken = |tag: &&Tag| !contact.tags.contains_key(*tag);
+                withdrawn = target.contact.tags.keys().filter(is_taken).cloned().collect();
+                stored.self_write = self.self_write(&target.contact, contact, context, &stored);
+            }
+            let checks_subject_exists = before.is_none() && subject.is_none();
             let mut together = vec![self.enrollment_write(id, &campaign.id, before, &stored)?];
-            let is_two = writes_contact.is_some();
-            together.extend(writes_contact);
-            let checks = before.is_none() && !is_two;
-            let mut writes_person = None;
-            if !person_writes.is_empty()
-                && let Some(before) = &person
-            {
-                match self.written(before, &person_writes) {
-                    Some(written) => {
-                        let condition = Condition::Rev(before.rev);
-                        writes_person = Some(Write::put(self.contacts.item(&written)?, condition));
-                    }
-                    None if is_latest_person => {}
-                    None => {
-                        let Some(now) = self.contacts.get(&id.person()).await? else {
-                            return Ok(Commit::Erased);
-                        };
-                        (person, is_latest_person) = (Some(Cow::Owned(now)), true);
-                        continue;
-                    }
-                }
-            }
-            if checks {
+            if checks_subject_exists {
                 // An erased contact is not enrolled again.
                 together.push(Write::check(self.store.keys.contact(id), Condition::Present));
             }
-            let place_of_person = writes_person.as_ref().map(|_| together.len());
-            together.extend(writes_person);
+            let before_targets = together.len();
+            for (target, contact) in &written {
+                let condition = Condition::Rev(target.contact.rev);
+                together.push(Write::put(self.contacts.item(contact)?, condition));
+            }
             match self.store.write(together).await {
                 Ok(()) => {}
                 Err(TableError::Conflict { which: 0, current })
                     if is_own(current.as_deref(), &stored.w) => {}
-                Err(TableError::Conflict { which: 1, current: None }) if checks => {
+                Err(TableError::Conflict { which: 1, current: None }) if checks_subject_exists => {
                     return Ok(Commit::Erased);
                 }
-                Err(TableError::Conflict { which: 1, .. }) if is_two && !is_latest => {
-                    let Some(now) = self.contacts.get(id).await? else { return Ok(Commit::Erased) };
-                    (latest, is_latest) = (Cow::Owned(now), true);
+                Err(TableError::Conflict { which, .. }) => {
+                    let place = which.checked_sub(before_targets);
+                    match place.and_then(|place| written.get_mut(place)) {
+                        Some((target, _)) if !target.is_latest => {
+                            if !target.read_latest(&self.contacts).await? {
+                                return Ok(Commit::Erased);
+                            }
+                        }
+                        Some(_) | None => return Ok(Commit::Lost),
+                    }
                     continue;
                 }
-                Err(TableError::Conflict { which, .. })
-                    if Some(which) == place_of_person && !is_latest_person =>
-                {
-                    let Some(now) = self.contacts.get(&id.person()).await? else {
-                        return Ok(Commit::Erased);
-                    };
-                    (person, is_latest_person) = (Some(Cow::Owned(now)), true);
-                    continue;
-                }
-                Err(TableError::Conflict { .. } | TableError::Contended) => {
-                    return Ok(Commit::Lost);
-                }
+                Err(TableError::Contended) => return Ok(Commit::Lost),
                 Err(error) => return Err(error.into()),
             }
-            metrics::committed(&writes, &told);
+            metrics::committed(&writes, &lines);
             return Ok(Commit::Made(Box::new(Next { enrollment: stored.enrollment, withdrawn })));
         }
     }
 
-    /// The contact with what a campaign writes to it; `None` if that changes nothing.
-    fn written(&self, latest: &Contact, writes: &[ContactWrite]) -> Option<Contact> {
-        let mut contact = latest.clone();
-        let changes = ContactWrite::apply_all(writes, &mut contact, self.store.now());
-        contact.made_knowing(latest.rev, self.catalog.known_revision());
+    /// The target with what the campaign writes to it; `None` if that changes nothing.
+    fn written(&self, target: &Target<'_>) -> Option<Contact> {
+        let mut contact = target.contact.clone().into_owned();
+        let changes = ContactWrite::apply_all(target.writes, &mut contact, self.store.now());
+        contact.made_knowing(target.contact.rev, self.catalog.known_revision());
         changes.then_some(contact)
     }
 

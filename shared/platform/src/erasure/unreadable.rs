@@ -20,7 +20,7 @@ use crate::table::{Condition, Item, Query, Unreadable, Write};
 const AT_ONCE: usize = 50;
 
 impl Erasure {
-    /// Erases a contact that cannot be read. `false` if somebody has written it meanwhile.
+    /// Erases a contact that cannot be read. `false` if another writer has written it meanwhile.
     pub(super) async fn erase_unreadable(
         &self,
         id: &ContactId,

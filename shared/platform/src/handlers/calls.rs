@@ -170,7 +170,7 @@ impl Webhooks {
         let (contact, campaign) = (call.contact.as_str(), call.campaign.as_str());
         let element = call.element.as_str();
         let Some(again) = again else {
-            Metric::WebhooksFailed.tell(1);
+            Metric::WebhooksFailed.emit(1);
             tracing::warn!(contact, campaign, element, failures, reason, "webhook failed");
             return Ok(Done::Yes);
         };

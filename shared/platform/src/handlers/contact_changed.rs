@@ -60,7 +60,7 @@ impl ContactChanges {
             return self.tags.untag_all(before.as_ref()).await;
         };
         let contact = read_contact(new)?;
-        // It was handed in by a person, later than any feed brings it.
+        // It was handed in by a user, later than any feed brings it.
         let is_old = comes_after_last_erasure(contact.updated_at, self.store.now());
         if is_old && self.store.get(&self.store.keys.contact(&contact.id)).await?.is_none() {
             return Ok(());

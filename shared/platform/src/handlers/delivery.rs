@@ -207,7 +207,7 @@ impl MailDelivery {
     /// Claims a message. `None` if another writer committed first.
     ///
     /// If the answer to the write is lost, the same write again says whether it was made: nothing
-    /// has been sent, and a claim that nobody knows of would lose the mail.
+    /// has been sent, and a claim that no worker knows of would lose the mail.
     async fn claimed(
         &self,
         key: &Key,
@@ -319,7 +319,7 @@ impl MailDelivery {
         };
         let put_off = self.put_off(key, before, next, reason, wait).await?;
         if let (Attempt::NotBefore(_), Hold::Quota | Hold::Stopped) = (&put_off, hold) {
-            Metric::MessagesHeld.tell(1);
+            Metric::MessagesHeld.emit(1);
         }
         Ok(put_off)
     }

@@ -111,7 +111,7 @@ impl EffectHandler {
     }
 
     /// Leaves out decisions about erased contacts that come later than any feed brings them: they
-    /// were handed in by a person, and nothing would erase again what they write. Decisions that
+    /// were handed in by a user, and nothing would erase again what they write. Decisions that
     /// come in time cost no read.
     async fn leave_out_the_erased(&self, decisions: &mut Vec<Committed>) -> Result<(), Error> {
         let now = self.store.now();
@@ -142,16 +142,16 @@ impl EffectHandler {
             if failed.contains(&decision.contact) {
                 continue;
             }
-            let mut tells = true;
+            let mut may_deliver = true;
             for (index, effect) in (0..).zip(&decision.stored.effects) {
                 // Commands reach other campaigns in the order of the path (R11).
-                if tells_others(effect) && !tells {
+                if is_for_other_campaigns(effect) && !may_deliver {
                     continue;
                 }
                 match self.perform(decision, index, effect).await {
                     Ok(order) => performed.orders.extend(order),
                     Err(error) => {
-                        tells &= !tells_others(effect);
+                        may_deliver &= !is_for_other_campaigns(effect);
                         failed.insert(&decision.contact);
                         performed.failed = Some(error.after(performed.failed.take()));
                     }
@@ -244,7 +244,7 @@ impl EffectHandler {
                     false => Some(decision.contact.clone()),
                 };
                 match subject {
-                    Some(subject) => self.tell(&subject, campaign, event).await?,
+                    Some(subject) => self.deliver_event(&subject, campaign, event).await?,
                     None => None,
                 }
             }
@@ -255,7 +255,7 @@ impl EffectHandler {
                 for asking in loaded.asking_for(&decision.campaign) {
                     for subject in self.subjects_in(&loaded, asking, &decision.contact).await? {
                         let event = Event::StatusChanged { from: source(), causality: *causality };
-                        orders.extend(self.tell(&subject, asking, event).await?);
+                        orders.extend(self.deliver_event(&subject, asking, event).await?);
                     }
                 }
                 return Ok(orders);
@@ -293,8 +293,8 @@ impl EffectHandler {
         as_of.is_some_and(|as_of| self.store.now() <= as_of + CATALOG_LAG)
     }
 
-    /// Gives the command to another campaign at once; by a message if it has to wait for the feed.
-    async fn tell(
+    /// Delivers an event to another campaign at once; by a message if it has to wait for the feed.
+    async fn deliver_event(
         &self,
         contact: &ContactId,
         campaign: &CampaignId,
@@ -318,7 +318,7 @@ impl EffectHandler {
 }
 
 /// Whether an effect is for other campaigns.
-fn tells_others(effect: &Effect) -> bool {
+fn is_for_other_campaigns(effect: &Effect) -> bool {
     match effect {
         Effect::Command { .. } | Effect::StatusChanged { .. } => true,
         Effect::Schedule { .. }

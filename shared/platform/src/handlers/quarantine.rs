@@ -162,7 +162,7 @@ impl Quarantine {
         why: &str,
     ) -> Result<(), Error> {
         tracing::error!(campaign = campaign.as_str(), contact = id.as_str(), why, "undecided");
-        Metric::Undecided.tell(1);
+        Metric::Undecided.emit(1);
         let zone = self.catalog.current().await?.account.zone;
         self.decisions
             .rewrite(id, campaign, |before| {

@@ -14,10 +14,10 @@ use std::sync::Arc;
 
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::contact::{Author, Change, Contact, Patch};
-use dacapo_engine::decide::{Situation, looked, nothing_changed};
+use dacapo_engine::decide::{Situation, nothing_changed, why_no_effect};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::hash::stable;
-use dacapo_engine::history::{Cause, Changed, LOOKED, Looked, Trace};
+use dacapo_engine::history::{Cause, Changed, MOST_NO_EFFECTS, NoEffect, Trace};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use serde::{Deserialize, Serialize};
 
@@ -66,10 +66,10 @@ impl Traces {
         for change in changes.iter().filter(|change| is_from_outside(change)) {
             let left = contact.as_of(change.rev);
             let contact = left.as_ref().unwrap_or(contact);
-            let looked = self.looked(loaded, contact, change, enrollments, false).await?;
+            let no_effect = self.why_no_effect(loaded, contact, change, enrollments, false).await?;
             let is_read = |what: &Changed| reads(loaded, &contact.id, |reads| what.is_in(reads));
             let because = Cause::of(change, |key| contact.fields.get(key).cloned(), is_read);
-            let trace = Trace { at: change.at, because, unchanged: false, looked };
+            let trace = Trace { at: change.at, because, unchanged: false, no_effect };
             let key = self.store.keys.trace(&contact.id, change.at, change.rev, None);
             let stored = item(key, &StoredTrace { trace, identity: None })?;
             self.write_trace(Write::put(
@@ -108,12 +108,12 @@ impl Traces {
         let now = self.store.now();
         let (what, change) = nothing_changed(contact, &read_of_it, by.clone(), now);
         let enrollments = self.decisions.enrollments(&contact.id).await?;
-        let looked = self.looked(&loaded, contact, &change, &enrollments, true).await?;
-        if looked.is_empty() {
+        let no_effect = self.why_no_effect(&loaded, contact, &change, &enrollments, true).await?;
+        if no_effect.is_empty() {
             return Ok(());
         }
         let because = Cause::Change { rev: contact.rev, what, by: by.clone() };
-        let trace = Trace { at: now, because, unchanged: true, looked };
+        let trace = Trace { at: now, because, unchanged: true, no_effect };
         let identity = identity(&trace, contact, &enrollments);
         let partition = self.store.keys.contact_partition(&contact.id);
         let query = Query::of(&partition).prefix(Keys::HISTORY).descending().strong();
@@ -137,14 +137,14 @@ impl Traces {
     }
 
     /// The campaigns that looked at what was sent, from the enrollments as they were then.
-    async fn looked(
+    async fn why_no_effect(
         &self,
         loaded: &Loaded,
         contact: &Contact,
         change: &Change,
         enrollments: &Enrollments,
         unchanged: bool,
-    ) -> Result<Vec<Looked>, Error> {
+    ) -> Result<Vec<NoEffect>, Error> {
         let statuses =
             |other: &CampaignId| enrollments.get(other).map(|enrollment| enrollment.status);
         let person = match contact.id.is_object() {
@@ -155,7 +155,7 @@ impl Traces {
         for (id, campaign) in &loaded.campaigns {
             let concerned =
                 campaign.is_about(&contact.id) && concerns(campaign, std::slice::from_ref(change));
-            if !concerned || all.len() >= LOOKED {
+            if !concerned || all.len() >= MOST_NO_EFFECTS {
                 continue;
             }
             let enrollment = enrollments.get(id);
@@ -171,9 +171,9 @@ impl Traces {
                 is_image: true,
                 now: change.at,
             };
-            all.extend(looked(&situation, change, unchanged));
+            all.extend(why_no_effect(&situation, change, unchanged));
         }
-        all.truncate(LOOKED);
+        all.truncate(MOST_NO_EFFECTS);
         Ok(all)
     }
 }
@@ -197,8 +197,8 @@ fn reads(
 /// Identifies a post that changed nothing: the same as long as nothing happens to the contact.
 fn identity(trace: &Trace, contact: &Contact, enrollments: &Enrollments) -> u64 {
     let sent = serde_json::to_string(&trace.because).unwrap_or_default();
-    let looked = trace.looked.iter().map(|one| &one.campaign);
-    let stands: Vec<String> = looked
+    let no_effect = trace.no_effect.iter().map(|one| &one.campaign);
+    let stands: Vec<String> = no_effect
         .map(|id| format!("{id} {}", enrollments.get(id).map_or(0, |enrollment| enrollment.rev)))
         .collect();
     stable(&[sent.as_str(), &contact.rev.to_string(), &stands.join(" ")])

@@ -99,12 +99,12 @@ impl JobWorker {
             Ok(done) => Ok(done),
             Err(error) if error.retryability() == Retryability::Permanent => {
                 tracing::error!(%error, job = job.seq, "a job cannot go on");
-                worker.let_go().await;
+                worker.release_claim().await;
                 self.jobs.wind_up(job.seq, JobStatus::Failed, Some(&error.to_string())).await?;
                 Ok(Done::Yes)
             }
             Err(error) => {
-                worker.let_go().await;
+                worker.release_claim().await;
                 Err(error)
             }
         }
@@ -174,7 +174,7 @@ impl StepWorker<'_> {
             let page_step = self.page_step(&mut next).await?;
             if next.pages > MOST_PAGES {
                 let reason = format!("a shard has more than {MOST_PAGES} pages");
-                self.let_go().await;
+                self.release_claim().await;
                 self.worker.jobs.wind_up(self.job.seq, JobStatus::Failed, Some(&reason)).await?;
                 return Ok(Done::Yes);
             }
@@ -293,7 +293,7 @@ impl StepWorker<'_> {
     }
 
     /// Releases the claim, so that the next try need not wait for its end.
-    async fn let_go(&mut self) {
+    async fn release_claim(&mut self) {
         if self.shard.claim.is_some() {
             let next = Shard { claim: None, ..self.shard.clone() };
             if let Err(error) = self.note(next).await {

@@ -1,5 +1,8 @@
-//! Two objects that turn out to be one: a sender has told of a booking under its new key before
-//! anybody knew which one that replaces.
+//! Merges two objects that turn out to be one: a booking was told of under its new key before it was
+//! known which key that replaces.
+//!
+//! It promises that the older object stays, with what was told of the newer one, and that all keys of
+//! both lead to it, in one transaction.
 
 use dacapo_engine::contact::{Author, Contact, taken_over};
 use dacapo_engine::ids::ContactId;
@@ -15,7 +18,7 @@ const MOST_KEYS: usize = 50;
 
 impl Objects {
     /// Sees to it that a key and the one that it replaces lead to one object. `true` if that was
-    /// written, or somebody else wrote meanwhile: the state is to be read again then.
+    /// written, or another writer wrote meanwhile: the state is to be read again then.
     pub(super) async fn united(
         &self,
         write: ObjectWrite<'_>,
@@ -54,7 +57,7 @@ impl Objects {
                 self.written(vec![
                     Write::put(item(place(replaces), &old)?, Condition::Absent),
                     Write::put(item(place(write.key), &own)?, Condition::Present),
-                    // Nobody deletes the object, and its keys, meanwhile.
+                    // No other writer deletes the object, and its keys, meanwhile.
                     Write::check(there, Condition::Present),
                 ])
                 .await
@@ -106,7 +109,7 @@ impl Objects {
         Ok(again)
     }
 
-    /// Writes, unless somebody else wrote meanwhile: the state is to be read again in either case.
+    /// Writes, unless another writer wrote meanwhile: the state is to be read again in either case.
     async fn written(&self, writes: Vec<Write>) -> Result<bool, ObjectError> {
         self.store.write_if_first(writes).await?;
         Ok(true)

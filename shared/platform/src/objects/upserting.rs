@@ -107,7 +107,7 @@ impl Objects {
     /// # Errors
     ///
     /// Those of [`ObjectError`].
-    pub async fn tell<'a>(
+    pub async fn upsert_as_told<'a>(
         &self,
         write: ObjectWrite<'a>,
         told: ToldBy<'a>,

@@ -105,7 +105,7 @@ impl ElementType for DateTimer {
         EdgeKey::edges([("next", self.next.as_ref()), ("missed", self.missed.as_ref())])
     }
 
-    fn reads(&self, reads: &mut Reads) {
+    fn add_reads(&self, reads: &mut Reads) {
         reads.fields.extend(self.field.clone());
         reads.fields.extend(FieldKey::new("time_zone"));
     }

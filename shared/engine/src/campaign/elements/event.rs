@@ -67,7 +67,7 @@ impl Edge {
     }
 
     /// What it reads, added to `reads`.
-    pub fn reads(&self, reads: &mut Reads) {
+    pub fn add_reads(&self, reads: &mut Reads) {
         match self {
             Self::TagAdded(tags) | Self::TagRemoved(tags) | Self::TagAssigned(tags) => {
                 reads.tags.extend(tags.as_slice().iter().cloned());
@@ -75,11 +75,11 @@ impl Edge {
             Self::FieldSet(key) | Self::FieldChanged(key) | Self::FieldCleared(key) => {
                 reads.fields.insert(key.clone());
             }
-            Self::Becomes(condition) => condition.reads(reads),
+            Self::Becomes(condition) => condition.add_reads(reads),
             Self::Custom(_) => {}
             Self::Contact(edge) => {
                 let mut read = Reads::default();
-                edge.reads(&mut read);
+                edge.add_reads(&mut read);
                 reads.of_person(read);
                 reads.person.events.extend(match edge.as_ref() {
                     Self::Custom(name) => Some(name.clone()),
@@ -95,8 +95,8 @@ impl ElementType for EventElement {
         EdgeKey::edges([("next", self.next.as_ref())])
     }
 
-    fn reads(&self, reads: &mut Reads) {
-        self.on.reads(reads);
+    fn add_reads(&self, reads: &mut Reads) {
+        self.on.add_reads(reads);
     }
 
     fn arrival(&self, _: &CampaignId) -> Arrival {
@@ -162,8 +162,7 @@ fn check_becomes(
             "leave it out here and ask it in a `condition` behind the event, or follow the date with a `date_timer`",
         );
     }
-    let mut reads = Reads::default();
-    condition.reads(&mut reads);
+    let reads = condition.reads();
     if reads.tags.is_empty() && reads.fields.is_empty() && reads.person.is_empty() {
         findings.error(
             "never_fires",

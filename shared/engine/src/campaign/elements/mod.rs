@@ -113,7 +113,7 @@ pub(super) trait ElementType {
 
     /// Collects what it reacts to: tags, fields and statuses whose change may move a token, or let
     /// one in. What is only read when a token arrives is not among them.
-    fn reads(&self, _: &mut Reads) {}
+    fn add_reads(&self, _: &mut Reads) {}
 
     /// The texts in it that are templates, each with the path that it is written at. `path` is the
     /// element's.

@@ -27,8 +27,8 @@ impl ElementType for Start {
         Some(&self.when)
     }
 
-    fn reads(&self, reads: &mut Reads) {
-        self.when.reads(reads);
+    fn add_reads(&self, reads: &mut Reads) {
+        self.when.add_reads(reads);
     }
 
     fn arrival(&self, _: &CampaignId) -> Arrival {

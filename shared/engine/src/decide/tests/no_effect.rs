@@ -3,11 +3,11 @@
 use expect_test::{Expect, expect};
 
 use super::{Event, Story};
-use crate::decide::looked;
+use crate::decide::why_no_effect;
 
 fn check(story: &Story, expected: &Expect) {
-    let looked = story.situation(|situation| looked(situation, story.change(), false));
-    let lines = looked.iter().map(|it| format!("{}: {:?}\n", it.element, it.why));
+    let no_effect = story.situation(|situation| why_no_effect(situation, story.change(), false));
+    let lines = no_effect.iter().map(|it| format!("{}: {:?}\n", it.element, it.why));
     expected.assert_eq(&lines.collect::<String>());
 }
 

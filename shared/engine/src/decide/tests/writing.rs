@@ -44,7 +44,7 @@ fn r11_a_write_carries_what_was_asked_of_others_before_it() {
     ",
     );
     story.add("Lead").happens(&Event::Changed);
-    let asked = story.change().after.iter().map(|asked| {
+    let asked = story.change().asked_before.iter().map(|asked| {
         format!(
             "{} {:?} by rev {}, effect {}",
             asked.campaign, asked.command, asked.rev, asked.index

@@ -73,21 +73,21 @@ enum KindWord {
 
 impl DeadLetter {
     fn of(letter: &StoredDeadLetter) -> Self {
-        let aside = &letter.body;
+        let body = &letter.body;
         Self {
             id: letter.id.clone(),
-            kind: match aside.kind {
+            kind: match body.kind {
                 DeadLetterKind::Change => KindWord::Change,
                 DeadLetterKind::Decision => KindWord::Decision,
                 DeadLetterKind::Message => KindWord::Message,
                 DeadLetterKind::Report => KindWord::Report,
             },
-            by: aside.by.clone(),
-            why: aside.why.clone(),
-            at: instant_text(aside.at),
-            contact_id: aside.contact.as_ref().map(ToString::to_string),
-            tries: aside.tries,
-            asked_at: aside.asked.map(instant_text),
+            by: body.by.clone(),
+            why: body.why.clone(),
+            at: instant_text(body.at),
+            contact_id: body.contact.as_ref().map(ToString::to_string),
+            tries: body.tries,
+            asked_at: body.asked.map(instant_text),
             expires_at: instant_text(letter.expires()),
         }
     }

@@ -8,8 +8,7 @@
 //! ends before that, on every transport, and its cursor continues it: so one process and functions
 //! answer the same way.
 
-use std::borrow::Cow;
-
+use dacapo_engine::text::shortened;
 use serde::{Serialize, Serializer};
 
 use crate::error::Error;
@@ -88,14 +87,6 @@ pub(in crate::api) fn maybe_sentence<S: Serializer>(
     match text {
         Some(text) => serializer.serialize_some(&shortened(text, LONGEST_SENTENCE)),
         None => serializer.serialize_none(),
-    }
-}
-
-/// A text of so many characters at most, and a mark if there were more.
-pub(in crate::api) fn shortened(text: &str, most: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
-        None => Cow::Borrowed(text),
     }
 }
 

@@ -243,7 +243,7 @@ impl Arrived<'_> {
         if code == "signature"
             && SIGNED_BY.iter().any(|(_, name)| parts.headers.contains_key(*name))
         {
-            Metric::CallsRefused.tell(1);
+            Metric::CallsRefused.emit(1);
         }
         let headers = SIGNED_BY.iter().filter_map(|(_, name)| parts.headers.get(*name));
         let at = now.timestamp_micros().to_be_bytes();
@@ -318,7 +318,7 @@ pub(super) struct Working<'a> {
     pub(super) platform: &'a Platform,
     pub(super) connection: &'a Connection,
     pub(super) at: Place<'a>,
-    /// Whether somebody has begun it and not ended it.
+    /// Whether an attempt has begun it and not ended it.
     pub(super) is_continued: bool,
 }
 
@@ -370,7 +370,7 @@ impl Working<'_> {
             settled => settled?,
         }
         if call.outcome == Outcome::Failed {
-            Metric::CallsFailed.tell(1);
+            Metric::CallsFailed.emit(1);
             let Self { connection, at, .. } = self;
             let first = call.misfits.first();
             tracing::warn!(

@@ -1,6 +1,6 @@
 //! Connections: set up, rotated and deleted (`calls`), and what is asked for looked at (`asked`);
 //! what tools post to their URLs (`incoming`), how that is read (`body`), what its names mean
-//! (`naming`), and how it is written (`perform`); and what arrived, for the person who set the
+//! (`naming`), and how it is written (`perform`); and what arrived, for the user who set the
 //! connection up (`received`). What was kept and not ended is done later (`unfinished`).
 
 pub(in crate::api) mod asked;

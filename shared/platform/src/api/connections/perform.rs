@@ -3,7 +3,7 @@
 //!
 //! A connection may do what a key with the scope `webhook` may: it takes no unsubscription back
 //! unless its map says so by name, and makes no fields. What of it cannot be read is left out and
-//! told with the call.
+//! reported with the call.
 
 use dacapo_engine::address::folded;
 use dacapo_engine::contact::{Author, Contact, Patch};
@@ -47,7 +47,7 @@ pub(super) struct Performer<'a> {
     pub(super) place: Place<'a>,
     /// When the call expires.
     pub(super) expires: Instant,
-    /// Whether the call was begun before and not ended.
+    /// Whether an attempt has begun the call and not ended it.
     pub(super) is_continued: bool,
     /// Whether a user has it done again.
     pub(super) is_replayed: bool,
@@ -137,8 +137,8 @@ struct Person {
 }
 
 impl Person {
-    /// What is told about what was written to it.
-    fn told(&self, written: &Written, late: bool) -> Vec<Misfit> {
+    /// What is reported about what was written to it.
+    fn reported(&self, written: &Written, late: bool) -> Vec<Misfit> {
         let patch = if late { &self.late } else { &self.read.patch };
         let resubscribing = self.resubscribing.told(patch, written);
         let faults = resubscribing.into_iter().chain(self.read.doubtful.iter().cloned());
@@ -155,26 +155,26 @@ impl Performer<'_> {
         let loaded = self.platform.catalog.current().await?;
         let mut may_be_made = self.is_continued;
         for _ in 0..TRIES {
-            let (person, mut told) = self.person(incoming, &loaded).await?;
+            let (person, mut reported) = self.person(incoming, &loaded).await?;
             if may_be_made && let Some(made) = self.made_before(incoming, &person).await? {
-                return Ok((made, told));
+                return Ok((made, reported));
             }
             let made = match (&incoming.object, &incoming.booking) {
                 (Some(object), _) => {
-                    self.write_both((object, incoming), &person, &loaded, &mut told).await
+                    self.write_both((object, incoming), &person, &loaded, &mut reported).await
                 }
                 (None, Some(booking)) => {
-                    self.write_booking((booking, incoming), &person, &mut told).await
+                    self.write_booking((booking, incoming), &person, &mut reported).await
                 }
-                (None, None) => self.write_contact(incoming, &person, &mut told).await,
+                (None, None) => self.write_contact(incoming, &person, &mut reported).await,
             };
             if matches!(made, Err(NotPerformed::Overtaken)) {
                 may_be_made = true;
                 continue;
             }
             self.warn(&person.read.skipped);
-            told.extend(unanswered(incoming, &self.connection.map, &loaded));
-            return Ok((made?, told));
+            reported.extend(unanswered(incoming, &self.connection.map, &loaded));
+            return Ok((made?, reported));
         }
         Err(Error::Contended(TRIES).into())
     }
@@ -223,7 +223,7 @@ impl Performer<'_> {
         if incoming.is_of_its_owner() {
             return Ok((Person::default(), Vec::new()));
         }
-        let (mut sent, told) = members(incoming, &incoming.contact, loaded);
+        let (mut sent, reported) = members(incoming, &incoming.contact, loaded);
         let resubscribing = Resubscribing::taken(&mut sent)?;
         let address = Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook).address();
         let before: Option<Contact> = match &address {
@@ -250,7 +250,7 @@ impl Performer<'_> {
             let more: Vec<_> = more.cloned().collect();
             read.patch.add.extend(more);
         }
-        Ok((Person { read, late, resubscribing, before }, told))
+        Ok((Person { read, late, resubscribing, before }, reported))
     }
 
     /// Whether nothing is lost that reminders hang on: with a date that cannot be read, or in a zone
@@ -312,7 +312,7 @@ impl Performer<'_> {
         &self,
         incoming: &Incoming,
         person: &Person,
-        told: &mut Vec<Misfit>,
+        reported: &mut Vec<Misfit>,
     ) -> Result<Made, NotPerformed> {
         let Platform { store, contacts, traces, .. } = self.platform;
         let (by, read) = (self.author(), &person.read);
@@ -326,7 +326,7 @@ impl Performer<'_> {
         if written.change.is_none() {
             traces.nothing_changed(&written.contact, &read.patch, &by).await;
         }
-        told.extend(person.told(&written, false));
+        reported.extend(person.reported(&written, false));
         Ok(made_of(written))
     }
 
@@ -336,7 +336,7 @@ impl Performer<'_> {
         &self,
         (booking, incoming): (&Booking, &Incoming),
         person: &Person,
-        told: &mut Vec<Misfit>,
+        reported: &mut Vec<Misfit>,
     ) -> Result<Made, NotPerformed> {
         let Platform { store, contacts, traces, connections, .. } = self.platform;
         let (by, read) = (self.author(), &person.read);
@@ -371,9 +371,9 @@ impl Performer<'_> {
             if written.change.is_none() {
                 traces.nothing_changed(&written.contact, patch, &by).await;
             }
-            told.extend(person.told(&written, late));
+            reported.extend(person.reported(&written, late));
             let made = made_of(written);
-            return if late { late_made(made, told) } else { Ok(made) };
+            return if late { late_made(made, reported) } else { Ok(made) };
         }
         Err(Error::Contended(TRIES).into())
     }
@@ -387,7 +387,7 @@ impl Performer<'_> {
         (object, incoming): (&IncomingObject, &Incoming),
         person: &Person,
         loaded: &Loaded,
-        told: &mut Vec<Misfit>,
+        reported: &mut Vec<Misfit>,
     ) -> Result<Made, NotPerformed> {
         let Platform { store, objects, traces, .. } = self.platform;
         let Some((kind, definition)) = loaded.catalog.objects.get_key_value(object.kind.as_str())
@@ -408,7 +408,7 @@ impl Performer<'_> {
             None => None,
         };
         let (fields, unknown) = fields_of(object, &incoming.answers, (kind, definition));
-        told.extend(unknown);
+        reported.extend(unknown);
         let how = (UnknownFields::Ignore, Invalid::Skip);
         let zone = zone_of(person.before.as_ref(), &person.read.patch);
         let mut reader = ObjectReader::new(loaded, (kind, definition), None, zone, how);
@@ -431,7 +431,7 @@ impl Performer<'_> {
         let tell = async |write: ObjectWrite<'_>| match incoming.told {
             Some(telling) => {
                 let told = ToldBy { telling, late: &person.late };
-                objects.tell(write, told, &by, &together).await
+                objects.upsert_as_told(write, told, &by, &together).await
             }
             None => objects.upsert(write, &by, &together).await,
         };
@@ -441,13 +441,13 @@ impl Performer<'_> {
                     "the {kind} belongs to the contact {owner}, whose address is another one; it was written, and \
                      nothing of the contact"
                 );
-                told.push(Misfit::new("email", "of_another", message));
+                reported.push(Misfit::new("email", "of_another", message));
                 let write = ObjectWrite { person: PersonWrite::Unsaid, ..write };
                 tell(write).await?
             }
             written => {
                 let written = written?;
-                told.extend(person.told(&written.person, written.late));
+                reported.extend(person.reported(&written.person, written.late));
                 written
             }
         };
@@ -455,8 +455,8 @@ impl Performer<'_> {
             traces.nothing_changed(&written.object.contact, &read.patch, &by).await;
         }
         self.warn(&read.skipped);
-        told.extend(misfits(read.doubtful));
-        told.extend(misfits(read.skipped));
+        reported.extend(misfits(read.doubtful));
+        reported.extend(misfits(read.skipped));
         let ObjectWritten { object, person, late } = written;
         let made = Made {
             contact: person.contact.id,
@@ -464,7 +464,7 @@ impl Performer<'_> {
             changed: person.change.is_some() || object.change.is_some(),
             object: Some(MadeObject { kind: kind.to_string(), key: key.to_owned() }),
         };
-        if late { late_made(made, told) } else { Ok(made) }
+        if late { late_made(made, reported) } else { Ok(made) }
     }
 }
 
@@ -479,13 +479,13 @@ fn made_of(written: Written) -> Made {
 }
 
 /// What was made of a call after a later one.
-fn late_made(made: Made, told: &mut Vec<Misfit>) -> Result<Made, NotPerformed> {
+fn late_made(made: Made, reported: &mut Vec<Misfit>) -> Result<Made, NotPerformed> {
     let message = "a call about the same booking that came before tells of something later: how it stands was left \
                    as it is, and no tag was assigned";
     let misfit = Misfit::new("object.status", "told_later", message);
     if !made.changed {
         return Err(NotPerformed::Outdated(misfit));
     }
-    told.push(misfit);
+    reported.push(misfit);
     Ok(made)
 }

@@ -1,4 +1,4 @@
-//! What arrived at a connection, for the person who set it up: what came, what was made of it, or
+//! What arrived at a connection, for the user who set it up: what came, what was made of it, or
 //! why not; and doing it again.
 
 use std::sync::Arc;

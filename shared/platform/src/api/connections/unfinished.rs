@@ -35,7 +35,7 @@ const TAKES: TimeDelta = TimeDelta::seconds(20);
 /// How often it is done.
 const ROUND: TimeDelta = TimeDelta::minutes(5);
 
-/// From what age on a person should know.
+/// From what age on a user should know.
 const TROUBLE_FROM: TimeDelta = TimeDelta::minutes(30);
 
 /// From what age on a call is given up: while it is still looked at once an hour.
@@ -123,7 +123,7 @@ async fn of_connection(
         let connection = connection.id.as_str();
         tracing::warn!(connection, call = id, attempts, why, "a received call cannot be done");
         if began - came >= TROUBLE_FROM {
-            Metric::CallsUnfinished.tell(1);
+            Metric::CallsUnfinished.emit(1);
         }
     }
     Ok(())
@@ -182,6 +182,6 @@ async fn give_up(
     let (outcome, told) = (Outcome::Failed, Some(why.clone()));
     let call = ReceivedCall { outcome, why: told, ..found.what.clone() };
     platform.connections.settle(at, found, &call).await?;
-    Metric::CallsFailed.tell(1);
+    Metric::CallsFailed.emit(1);
     Ok(why)
 }

@@ -1,6 +1,6 @@
-//! One contact, or one of its objects, in one campaign, by hand: started, reset, stopped, released. What a person does so
-//! is in the history, is done once for an `Idempotency-Key`, and does not count for the bound on
-//! runs a day (R40).
+//! One contact, or one of its objects, in one campaign, by hand: started, reset, stopped, released.
+//! What a user does so is in the history, is done once for an `Idempotency-Key`, and does not count
+//! for the bound on runs a day (R40).
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;

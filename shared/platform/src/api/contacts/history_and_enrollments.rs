@@ -259,8 +259,9 @@ impl Lines {
     /// Shows a trace. Returns where the next page begins if this one is full.
     fn show_trace(&mut self, key: &Key, trace: &Trace) -> Result<Option<Cursor>, Error> {
         let (sk, Some(object)) = (key.sk.as_str(), self.object(key)) else { return Ok(None) };
-        let looked = |wanted: &CampaignId| trace.looked.iter().any(|one| one.campaign == *wanted);
-        if self.wanted.as_ref().is_some_and(|wanted| !looked(wanted)) {
+        let is_about =
+            |wanted: &CampaignId| trace.no_effect.iter().any(|one| one.campaign == *wanted);
+        if self.wanted.as_ref().is_some_and(|wanted| !is_about(wanted)) {
             return Ok(None);
         }
         match &self.from {

@@ -1,10 +1,10 @@
 //! What an import reports about the rows that it accepted and refused, within bounds.
 
+use dacapo_engine::text::shortened;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::api::call::problem::Fault;
-use crate::api::call::room::shortened;
 
 /// How many faults are reported over all rows; after that, one for each row. All of it has to fit
 /// into an answer, and into the item that stores the import's progress.
