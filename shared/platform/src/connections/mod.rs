@@ -34,7 +34,7 @@ pub(crate) use incoming::{Answered, BEGIN, Booking, Incoming, IncomingObject, Mi
 pub(crate) use known::{Known, Rated};
 pub(crate) use mapping::{OBJECT, Target, is_pointer, is_well_formed, says, target};
 pub(crate) use received::{Kept, NewCall, Place};
-pub(crate) use signature::{SIGNED_BY, verify};
+pub(crate) use signature::{signed_by, verify};
 pub use store::Connections;
 pub(crate) use store::{Found, Unchanged};
 pub(crate) use stored::{

@@ -26,9 +26,14 @@ const OLDEST: TimeDelta = TimeDelta::minutes(5);
 /// How many signatures of one header are looked at: a tool whose key is being replaced sends two.
 const MOST_SIGNATURES: usize = 4;
 
-/// The header with the signature, by kind.
-pub(crate) const SIGNED_BY: [(Kind, &str); 2] =
-    [(Kind::Calendly, "calendly-webhook-signature"), (Kind::Calcom, "x-cal-signature-256")];
+/// The header with the signature, if the kind has one.
+pub(crate) fn signed_by(kind: Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Calendly => Some("calendly-webhook-signature"),
+        Kind::Calcom => Some("x-cal-signature-256"),
+        Kind::Form => None,
+    }
+}
 
 /// Why a call is refused, whatever it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -21,7 +21,7 @@
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use chrono::TimeDelta;
 use dacapo_engine::hash::hexadecimal;
@@ -37,7 +37,7 @@ use crate::api::connections::body;
 use crate::api::connections::perform::{NotPerformed, Performer};
 use crate::connections::{
     Body, Connection, Found, Kept, Kind, Misfit, NewCall, Outcome, Place, Rated, ReceivedCall,
-    SIGNED_BY, is_outdated, understand, verify,
+    is_outdated, signed_by, understand, verify,
 };
 use crate::error::{Error, Retryability};
 use crate::keys::sha256;
@@ -142,10 +142,14 @@ impl Arrived<'_> {
         }
     }
 
+    /// The header with the signature.
+    fn signature<'p>(&self, parts: &'p Parts) -> Option<&'p HeaderValue> {
+        signed_by(self.connection.kind).and_then(|name| parts.headers.get(name))
+    }
+
     async fn taken(&self, parts: &Parts, body: &Bytes) -> Result<Response, Problem> {
         let Self { platform, connection, now, .. } = self;
-        let header = SIGNED_BY.iter().find(|(kind, _)| *kind == connection.kind);
-        let header = header.and_then(|(_, name)| parts.headers.get(*name)?.to_str().ok());
+        let header = self.signature(parts).and_then(|header| header.to_str().ok());
         if let Err(refused) = verify(connection.kind, connection.secrets(*now), header, body, *now)
         {
             let why = refused.to_string();
@@ -240,15 +244,13 @@ impl Arrived<'_> {
         if !platform.connections.known.keeps_refused(hash, now) {
             return Ok(());
         }
-        if code == "signature"
-            && SIGNED_BY.iter().any(|(_, name)| parts.headers.contains_key(*name))
-        {
+        let signature = self.signature(parts);
+        if code == "signature" && signature.is_some() {
             Metric::CallsRefused.emit(1);
         }
-        let headers = SIGNED_BY.iter().filter_map(|(_, name)| parts.headers.get(*name));
         let at = now.timestamp_micros().to_be_bytes();
         let mut what: Vec<&[u8]> = vec![&at, code.as_bytes(), body];
-        what.extend(headers.map(|value| value.as_bytes()));
+        what.extend(signature.map(HeaderValue::as_bytes));
         let id = digest(&what);
         let call = ReceivedCall {
             whole: false,

@@ -158,7 +158,7 @@ fn given_up(call: &ReceivedCall, now: Instant) -> Option<String> {
     let broken_off = call.attempts.saturating_sub(call.errors);
     if broken_off >= BROKEN_OFF {
         let why = format!(
-            "the process ended {broken_off} times while it worked on this call, so it is set aside; the log and \
+            "the process ended {broken_off} times while it worked on this call, so it is not begun again; the log and \
              the system's messages say why: replay it when that is mended"
         );
         return Some(why);
