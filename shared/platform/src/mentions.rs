@@ -95,13 +95,18 @@ impl Mentions {
             if !AT.iter().any(|at| text.contains(at)) {
                 break;
             }
-            let decoded = percent_decode_str(&text).decode_utf8_lossy().replace('+', " ");
-            let decoded = AT[1..].iter().fold(decoded, |text, at| text.replace(at, "@"));
-            if text == decoded {
+            let decoded = |text: &str| {
+                let decoded = percent_decode_str(text).decode_utf8_lossy();
+                AT[1..].iter().fold(decoded.into_owned(), |text, at| text.replace(at, "@"))
+            };
+            // In a form a plus is a space, in an address it is one of its characters.
+            self.words(&decoded(&text.replace('+', " ")));
+            let once = decoded(&text);
+            if text == once {
                 break;
             }
-            self.words(&decoded);
-            text = Cow::Owned(decoded);
+            self.words(&once);
+            text = Cow::Owned(once);
         }
     }
 
@@ -210,6 +215,7 @@ mod tests {
             "email=ann%40example.com&n=100%",
             "email=ann%2540example.com+",
             "<a>ann&#64;example.com</a>",
+            "n=1+email=ann%40example.com+2",
         ] {
             assert!(finds(text), "{text}: {:?}", named(text));
         }

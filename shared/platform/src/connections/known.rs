@@ -20,7 +20,7 @@ const AT_ONCE: i64 = 200;
 const A_SECOND: i64 = 20;
 
 /// How many bodies of a URL are read at once: slow ones must not take all connections of a process.
-const READ_AT_ONCE: usize = 64;
+const READ_AT_ONCE: usize = 128;
 
 /// How many refused calls of a URL are kept a minute: anybody who has the URL can send them.
 const REFUSED_A_MINUTE: u32 = 30;

@@ -24,6 +24,9 @@ const MOST_A_DAY: i64 = 20_000;
 /// for a URL that is public must not fill the disk.
 const MOST_BYTES_A_DAY: i64 = 256 << 20;
 
+/// A call of so many bytes is kept also when those of the day are used up: most are as small.
+const SMALL: usize = 8 << 10;
+
 /// How many bytes a pointer to a call takes, about.
 const POINTER: usize = 300;
 
@@ -52,11 +55,12 @@ impl StoredDay {
         Self { calls: 1 - refused, refused, bytes: i64::try_from(bytes).unwrap_or(i64::MAX) }
     }
 
-    fn has_room_for(&self, outcome: Outcome) -> bool {
+    fn has_room_for(&self, outcome: Outcome, bytes: usize) -> bool {
         match outcome {
             Outcome::Refused => self.refused < MOST_REFUSED_A_DAY,
             Outcome::Received | Outcome::Done | Outcome::Ignored | Outcome::Failed => {
-                self.calls < MOST_A_DAY && self.bytes < MOST_BYTES_A_DAY
+                let has_room = self.bytes < MOST_BYTES_A_DAY || bytes <= SMALL;
+                self.calls < MOST_A_DAY && has_room
             }
         }
     }
@@ -106,16 +110,16 @@ impl Connections {
             let stored = self.store.table.get_many(&wanted, Consistency::Strong).await?;
             let mut stored = stored.into_iter();
             let (there, today) = (stored.next().flatten(), stored.next().flatten());
-            if there.is_some() {
-                return Ok(found(there)?.map_or(Kept::Full, Kept::Known));
-            }
+            // One that has expired, and was not deleted yet, is as good as gone.
+            let rev = match found::<ReceivedCall>(there)? {
+                Some(known) if self.is_kept(&known) => return Ok(Kept::Known(known)),
+                Some(expired) => expired.rev,
+                None => 0,
+            };
             let so_far: Option<StoredDay> = today.as_ref().map(read).transpose()?;
-            if so_far.as_ref().is_some_and(|day| !day.has_room_for(new.call.outcome)) {
-                return Ok(Kept::Full);
-            }
             let expires = new.call.expires();
-            let mut writes = vec![self.put_call(at, &new.call, 0)?];
-            let mut bytes = 0;
+            let mut writes = vec![self.put_call(at, &new.call, rev)?];
+            let (mut bytes, mut before) = (0, Vec::new());
             if let Some(body) = new.body {
                 let stored = item(keys.received_body(connection, id), &Bytes::of(body))?;
                 writes.push(Write::put(stored.expires(expires), Condition::Always));
@@ -124,19 +128,24 @@ impl Connections {
                 if pointers.len() > MOST_ADDRESSES {
                     return Ok(Kept::TooMany(pointers.len()));
                 }
-                // One that leads to a call that was not kept after all expires with the others.
-                let before = pointers.split_off(pointers.len().min(TOGETHER));
-                for some in before.chunks(MOST_WRITES) {
-                    self.store.write(some.to_vec()).await?;
-                }
+                before = pointers.split_off(pointers.len().min(TOGETHER));
                 writes.extend(pointers);
             }
+            let outcome = new.call.outcome;
+            if so_far.as_ref().is_some_and(|day| !day.has_room_for(outcome, bytes)) {
+                tracing::warn!(connection = connection.as_str(), "no more calls are kept of today");
+                return Ok(Kept::Full);
+            }
+            // A pointer to a call that was not kept after all expires with the others.
+            for some in before.chunks(MOST_WRITES) {
+                self.store.write(some.to_vec()).await?;
+            }
             if self.store.write_if_first(writes).await? {
-                let one = StoredDay::with_one(new.call.outcome, bytes);
+                let one = StoredDay::with_one(outcome, bytes);
                 if let Err(error) = self.count(&new.call, one, day, so_far.is_none()).await {
                     tracing::warn!(%error, "a received call is not counted");
                 }
-                return Ok(Kept::New(Found { what: new.call.clone(), rev: 1 }));
+                return Ok(Kept::New(Found { what: new.call.clone(), rev: rev + 1 }));
             }
         }
         Err(Error::Contended(TRIES))
@@ -197,7 +206,10 @@ impl Connections {
         at: Place<'_>,
     ) -> Result<bool, Error> {
         let key = self.store.keys.received_of(contact, at.connection, at.id);
-        Ok(self.store.get(&key).await?.is_some())
+        let pointer = self.store.get(&key).await?;
+        // One that has expired is of an earlier call with the same id.
+        let now = self.store.now();
+        Ok(pointer.is_some_and(|pointer| pointer.expires.is_none_or(|expires| now < expires)))
     }
 
     /// A pointer from a contact to a call that wrote it, for the transaction of that write.
@@ -229,6 +241,8 @@ impl Connections {
     ) -> Result<Option<Found<ReceivedCall>>, Error> {
         let Found { mut what, rev } = found;
         what.attempts += 1;
+        what.broken_off += 1;
+        what.begun = Some(self.store.now());
         let is_first = self.store.write_if_first(vec![self.put_call(at, &what, rev)?]).await?;
         Ok(is_first.then_some(Found { what, rev: rev + 1 }))
     }
@@ -262,7 +276,7 @@ impl Connections {
         &self,
         connection: &ConnectionId,
         (from, until): (Instant, Instant),
-        limit: usize,
+        (limit, deadline): (usize, Instant),
     ) -> Result<Vec<(String, Found<ReceivedCall>)>, Error> {
         let partition = self.store.keys.received_calls(connection);
         let [from, until] =
@@ -282,7 +296,7 @@ impl Connections {
             // No later one would come before one that was never begun again.
             let is_new = |(_, found): &(_, Found<ReceivedCall>)| found.what.attempts == 0;
             let is_full = unfinished.len() == limit && unfinished.last().is_some_and(is_new);
-            if cursor.is_none() || is_full {
+            if cursor.is_none() || is_full || self.store.now() >= deadline {
                 return Ok(unfinished);
             }
         }

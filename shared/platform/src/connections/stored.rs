@@ -214,9 +214,16 @@ pub(crate) struct ReceivedCall {
     /// How often it was begun again because it had not been ended.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) attempts: u32,
-    /// How many of these attempts ended with an error. The others never ended.
+    /// How many attempts in turn have been begun and not ended.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub(crate) errors: u32,
+    pub(crate) broken_off: u32,
+    /// When the last of these attempts was begun.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "chrono::serde::ts_milliseconds_option"
+    )]
+    pub(crate) begun: Option<Instant>,
     /// When it was last replayed.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub(crate) replayed: Option<Instant>,

@@ -1,6 +1,7 @@
 //! What is kept of calls: pages, replays, erasure, and that nothing is lost whatever comes.
 
-use dacapo_platform::table::{Consistency, Query};
+use dacapo_engine::ids::{ConnectionId, ContactId};
+use dacapo_platform::table::{Condition, Consistency, Query, Write};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -89,13 +90,47 @@ async fn calls_are_listed_page_by_page_and_go_after_14_days() {
     api.get(&format!("/v1/connections/form/calls/{gone}")).await.problem(404);
 }
 
+/// DynamoDB deletes what has expired some days late, and not all at once.
+#[tokio::test]
+async fn the_same_call_again_after_14_days_is_done_whatever_is_left_of_the_first() {
+    let api = Called::with_fields().await;
+    let path = connected(&api, "form", &json!({ "kind": "form" })).await;
+    let store = &api.embedded.platform.store;
+    let body = json!({ "email": "ann@example.com", "city": "Kiel" }).to_string();
+    let headers = [("content-type", "application/json"), ("webhook-id", "always-the-same")];
+    api.bare("POST", &path, &headers, body.clone()).await.is(200);
+    let partition = store.keys.received_calls(&form());
+    let all = async || store.table.query(Query::of(&partition).strong()).await.unwrap().items;
+    let contact = api.ann().await["id"].as_str().unwrap().to_owned();
+    let contact = ContactId::new(contact).unwrap();
+    let (kept, id) = (all().await, newest(&api, "form").await["id"].as_str().unwrap().to_owned());
+    let pointer = store.keys.received_of(&contact, &form(), &id);
+    let pointer = store.table.get(&pointer, Consistency::Strong).await.unwrap().expect("a pointer");
+    for with_call in [true, false] {
+        api.patch("/v1/contacts/email:ann@example.com", &json!({ "fields": { "city": "Ulm" } }))
+            .await
+            .is(200);
+        super::advance(&api, "15 days").await;
+        // The worker has deleted them: DynamoDB might not have.
+        let left = kept.iter().filter(|_| with_call).chain([&pointer]).cloned();
+        let left = left.map(|item| Write::put(item, Condition::Always)).collect();
+        store.table.write(left, None).await.unwrap();
+        api.bare("POST", &path, &headers, body.clone()).await.is(200);
+        assert_eq!(api.ann().await["fields"]["city"], "Kiel", "with the call: {with_call}");
+        assert_eq!(newest(&api, "form").await["outcome"], "done");
+    }
+}
+
+fn form() -> ConnectionId {
+    ConnectionId::new("form").expect("an id")
+}
+
 /// Whatever of a person is left in the partitions of received calls.
 async fn left(api: &Called, what: &str) -> Vec<String> {
     let store = &api.embedded.platform.store;
-    let id = dacapo_engine::ids::ConnectionId::new("form").expect("an id");
     let page = store
         .table
-        .query(Query::of(&store.keys.received_calls(&id)).strong())
+        .query(Query::of(&store.keys.received_calls(&form())).strong())
         .await
         .expect("the table");
     let found = page.items.iter().filter(|item| item.body.as_str().contains(what));

@@ -137,7 +137,8 @@ impl Arrived<'_> {
             misfits: Vec::new(),
             made: Vec::new(),
             attempts: 0,
-            errors: 0,
+            broken_off: 0,
+            begun: None,
             replayed: None,
         }
     }

@@ -12,10 +12,11 @@ use serde_json::{Map, Value};
 use crate::api::contacts::names::{Meaning, meaning};
 use crate::catalog::Loaded;
 use crate::connections::{Answered, Incoming, IncomingObject, Misfit};
+use crate::contact_json::consent_of;
 
-/// What nobody sends by adding a line to a public form: only a map takes it.
-const ONLY_BY_MAP: [&str; 7] =
-    ["tags", "consent", "suppressed", "resubscribe", "clear", "remove_tags", "fields"];
+/// What nobody sends by adding a line to a public form: only a map takes it, if anything does.
+const NEVER_BY_NAME: [&str; 6] =
+    ["tags", "suppressed", "resubscribe", "clear", "remove_tags", "fields"];
 
 /// What is sent about the object: what the tool says, then answers to questions that are called
 /// like a field, or have its label; and what the type has no field for.
@@ -95,13 +96,14 @@ pub(super) fn members(
     let fields = &loaded.catalog.fields;
     let (mut sent, mut told) = (contact.clone(), Vec::new());
     if incoming.by_name {
-        sent.retain(|name, _| match meaning(name, fields).0 {
-            Meaning::Member(member) if ONLY_BY_MAP.contains(&member) => {
-                let message = format!(
-                    "it was left out: anybody could add it to what a form sends; if your form has it, put \"{name}\": \
-                     \"{member}\" into the map of this connection, and replay this call"
-                );
-                told.push(Misfit::new(name, "only_by_map", message));
+        sent.retain(|name, value| match meaning(name, fields).0 {
+            Meaning::Member("consent") if value.as_str().and_then(consent_of).is_none() => {
+                let message = "it is no consent; write subscribed, unsubscribed or none, or map another field to it";
+                told.push(Misfit::new(name, "consent", message));
+                false
+            }
+            Meaning::Member(member) if NEVER_BY_NAME.contains(&member) => {
+                told.push(only_by_map(name));
                 false
             }
             Meaning::Member(_) | Meaning::Field(_) => true,
@@ -119,4 +121,24 @@ pub(super) fn members(
         }
     }
     (sent, told)
+}
+
+/// Takes away what is said by name about the consent of a contact that is there, and reports it: a
+/// visitor of a public form may have typed the address of another. A new contact begins with it.
+pub(super) fn without_consent(sent: &mut Map<String, Value>, loaded: &Loaded) -> Vec<Misfit> {
+    let fields = &loaded.catalog.fields;
+    let mut told = Vec::new();
+    sent.retain(|name, _| {
+        let is_consent = meaning(name, fields).0 == Meaning::Member("consent");
+        told.extend(is_consent.then(|| only_by_map(name)));
+        !is_consent
+    });
+    told
+}
+
+fn only_by_map(name: &str) -> Misfit {
+    let message = "it was left out, because anybody could add it to what a public form sends; if your form has it, \
+                   give the connection a map (docs/appointments.md, *The map*), which then names everything that is \
+                   taken, or `tags` of its own; then replay this call";
+    Misfit::new(name, "only_by_map", message)
 }

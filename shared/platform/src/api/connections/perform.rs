@@ -7,25 +7,21 @@
 
 use dacapo_engine::address::folded;
 use dacapo_engine::contact::{Author, Contact, Patch};
-use dacapo_engine::field::FieldType;
-use dacapo_engine::ids::{ContactId, ObjectType};
-use dacapo_engine::time::{SlashDates, Zone, read_datetime};
-
-use serde_json::{Map, Value};
+use dacapo_engine::ids::ContactId;
 
 use crate::Instant;
 use crate::api::call::problem::{Fault, Problem};
-use crate::api::connections::naming::{fields_of, members, unanswered};
+use crate::api::connections::lost_dates::lost_dates;
+use crate::api::connections::naming::{fields_of, members, unanswered, without_consent};
 use crate::api::contacts::object_names::object_key;
 use crate::api::contacts::reading::{How, Invalid, Read, Reader, UnknownFields};
 use crate::api::contacts::resubscribing::Resubscribing;
 use crate::api::contacts::skipping;
 use crate::api::contacts::sorting::{Manner, Sorted};
-use crate::api::objects::reading::{ObjectReader, ReadObject, zone_of};
+use crate::api::objects::reading::{ObjectReader, zone_of};
 use crate::catalog::Loaded;
 use crate::connections::{
-    BEGIN, Booking, Connection, Incoming, IncomingObject, KnownBooking, Made, MadeObject, Misfit,
-    OBJECT, Place, is_over,
+    Booking, Connection, Incoming, IncomingObject, KnownBooking, Made, MadeObject, Misfit, Place,
 };
 use crate::contacts::{WriteError, Written};
 use crate::error::{Error, Retryability};
@@ -33,9 +29,6 @@ use crate::objects::{ObjectError, ObjectWrite, ObjectWritten, PersonWrite, ToldB
 use crate::platform::Platform;
 use crate::store::TRIES;
 use crate::table::{Condition, Write};
-
-/// A zone in which no hour is named as in UTC.
-const FAR_EAST: Zone = Zone::Pacific__Kiritimati;
 
 /// How many of the values that a call's contact or object lost are logged.
 const MOST_LOGGED: usize = 5;
@@ -134,6 +127,9 @@ struct Person {
     resubscribing: Resubscribing,
     /// The contact as it is stored, if it is there.
     before: Option<Contact>,
+    /// Whether a pointer from it to the call may be there: one that has expired, and was not
+    /// deleted yet.
+    may_be_pointed: bool,
 }
 
 impl Person {
@@ -153,10 +149,13 @@ impl Performer<'_> {
         incoming: &Incoming,
     ) -> Result<(Made, Vec<Misfit>), NotPerformed> {
         let loaded = self.platform.catalog.current().await?;
-        let mut may_be_made = self.is_continued;
+        let mut overtaken = false;
         for _ in 0..TRIES {
-            let (person, mut reported) = self.person(incoming, &loaded).await?;
-            if may_be_made && let Some(made) = self.made_before(incoming, &person).await? {
+            let (mut person, mut reported) = self.person(incoming, &loaded).await?;
+            person.may_be_pointed = overtaken;
+            if (overtaken || self.is_continued)
+                && let Some(made) = self.made_before(incoming, &person).await?
+            {
                 return Ok((made, reported));
             }
             let made = match (&incoming.object, &incoming.booking) {
@@ -169,7 +168,7 @@ impl Performer<'_> {
                 (None, None) => self.write_contact(incoming, &person, &mut reported).await,
             };
             if matches!(made, Err(NotPerformed::Overtaken)) {
-                may_be_made = true;
+                overtaken = true;
                 continue;
             }
             self.warn(&person.read.skipped);
@@ -201,11 +200,14 @@ impl Performer<'_> {
 
     /// The pointer from a contact to the call that wrote it. What is no worse for being told again,
     /// and what a user wants to be done again, is written whether it is there or not.
-    fn pointer(&self, incoming: &Incoming, contact: &ContactId) -> Result<Write, Error> {
-        let condition = match incoming.told.is_none() && !self.is_replayed {
-            true => Condition::Absent,
-            false => Condition::Always,
-        };
+    fn pointer(
+        &self,
+        incoming: &Incoming,
+        person: &Person,
+        contact: &ContactId,
+    ) -> Result<Write, Error> {
+        let may_be_there = incoming.told.is_some() || self.is_replayed || person.may_be_pointed;
+        let condition = if may_be_there { Condition::Always } else { Condition::Absent };
         self.platform.connections.pointer_of(contact, self.place, self.expires, condition)
     }
 
@@ -223,7 +225,7 @@ impl Performer<'_> {
         if incoming.is_of_its_owner() {
             return Ok((Person::default(), Vec::new()));
         }
-        let (mut sent, reported) = members(incoming, &incoming.contact, loaded);
+        let (mut sent, mut reported) = members(incoming, &incoming.contact, loaded);
         let resubscribing = Resubscribing::taken(&mut sent)?;
         let address = Sorted::of(&sent, &loaded.catalog.fields, Manner::Hook).address();
         let before: Option<Contact> = match &address {
@@ -233,6 +235,9 @@ impl Performer<'_> {
             },
             None => None,
         };
+        if incoming.by_name && before.is_some() {
+            reported.extend(without_consent(&mut sent, loaded));
+        }
         let unknown_fields =
             if incoming.by_name { UnknownFields::Ignore } else { UnknownFields::Refuse };
         let how = How { manner: Manner::Hook, unknown_fields, invalid: Invalid::Skip };
@@ -250,49 +255,7 @@ impl Performer<'_> {
             let more: Vec<_> = more.cloned().collect();
             read.patch.add.extend(more);
         }
-        Ok((Person { read, late, resubscribing, before }, reported))
-    }
-
-    /// Whether nothing is lost that reminders hang on: with a date that cannot be read, or in a zone
-    /// that is unknown, what is ahead would be there, and nobody would hear of it in time.
-    fn holds_its_date(
-        &self,
-        (person, read): (&Person, &ReadObject),
-        (kind, fields): (&ObjectType, &Map<String, Value>),
-        loaded: &Loaded,
-    ) -> Result<(), NotPerformed> {
-        if is_over(fields) {
-            return Ok(());
-        }
-        let is_date = |key: &str| key == BEGIN || loaded.catalog.followed_of(kind, key).is_some();
-        let unreadable = read
-            .skipped
-            .iter()
-            .filter(|fault| is_date(fault.path.strip_prefix(OBJECT).unwrap_or(&fault.path)));
-        let slashes =
-            loaded.catalog.settings.date_order.map_or(SlashDates::Refused, SlashDates::In);
-        let hangs_on_the_zone = |key: &str, value: &Value| {
-            let field = loaded.catalog.objects.get(kind).and_then(|kind| kind.fields.get(key));
-            let is_instant = field.is_some_and(|field| field.kind == FieldType::Datetime);
-            let in_zone = |text, zone| read_datetime(text, zone, slashes);
-            is_instant
-                && value
-                    .as_str()
-                    .is_some_and(|text| in_zone(text, Zone::UTC) != in_zone(text, FAR_EAST))
-        };
-        let zone = person.read.skipped.iter().find(|fault| fault.code == "time_zone");
-        let zone = zone.filter(|_| {
-            fields.iter().any(|(key, value)| is_date(key) && hangs_on_the_zone(key, value))
-        });
-        let lost = unreadable.chain(zone).cloned().map(|mut fault| {
-            fault.message.push_str(
-                "; nothing was written, since reminders hang on the date: set `date_order`, or have the date sent so, \
-                 with its offset or a zone that is known, and replay this call",
-            );
-            fault
-        });
-        let lost: Vec<Fault> = lost.collect();
-        if lost.is_empty() { Ok(()) } else { Err(NotPerformed::Unusable(misfits(lost))) }
+        Ok((Person { read, late, resubscribing, before, may_be_pointed: false }, reported))
     }
 
     /// Logs what was left out: where, and never what came.
@@ -317,7 +280,7 @@ impl Performer<'_> {
         let Platform { store, contacts, traces, .. } = self.platform;
         let (by, read) = (self.author(), &person.read);
         let together = |written: &Written| -> Result<Vec<Write>, Error> {
-            let mut writes = vec![self.pointer(incoming, &written.contact.id)?];
+            let mut writes = vec![self.pointer(incoming, person, &written.contact.id)?];
             writes.extend(skipping::line(store, written, &by, &read.skipped)?);
             Ok(writes)
         };
@@ -355,7 +318,7 @@ impl Performer<'_> {
                 if !late {
                     writes.push(connections.note_booking(contact, key, status, known)?);
                 }
-                writes.push(self.pointer(incoming, contact)?);
+                writes.push(self.pointer(incoming, person, contact)?);
                 let replaced = booking.replaces.as_ref().filter(|replaced| *replaced != key);
                 if let Some(replaced) = replaced {
                     writes.push(connections.end_booking(contact, replaced)?);
@@ -416,13 +379,17 @@ impl Performer<'_> {
         let read = reader.done()?;
         let by = self.author();
         let together = |written: &ObjectWritten| -> Result<Vec<Write>, Error> {
-            let mut writes = vec![self.pointer(incoming, &written.person.contact.id)?];
+            let mut writes = vec![self.pointer(incoming, person, &written.person.contact.id)?];
             let skipped = person.read.skipped.iter().chain(&read.skipped).cloned();
             let skipped: Vec<Fault> = skipped.collect();
             writes.extend(skipping::line(store, &written.object, &by, &skipped)?);
             Ok(writes)
         };
-        self.holds_its_date((person, &read), (kind, &fields), loaded)?;
+        let skipped = (&*person.read.skipped, &*read.skipped);
+        let lost = lost_dates(skipped, (kind, &fields), loaded);
+        if !lost.is_empty() {
+            return Err(NotPerformed::Unusable(misfits(lost)));
+        }
         let named = match person.read.email.as_deref() {
             Some(email) => PersonWrite::ByAddress(email, &person.read.patch),
             None => PersonWrite::Unsaid,

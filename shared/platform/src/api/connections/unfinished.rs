@@ -11,10 +11,12 @@
 //! | that says when it happened | as good as new: nothing older overwrites it |
 //! | that cannot be done for half an hour | counted among the troubles (`calls_unfinished`) |
 //! | that cannot be done for nearly a day | failed, and can be replayed |
-//! | of which three attempts never ended | failed: it is what ends the process each time |
+//! | of which three attempts in turn never ended | failed: it is what ends the process each time |
 //!
-//! Who ends it first ends it. An attempt is counted before it is begun, and counted once more when
-//! it ends with an error: the difference is how often a process ended while it worked on the call.
+//! Who ends it first ends it. An attempt is noted before it is begun, and that note is taken back when
+//! the attempt ends, also with an error. What is left says that a process ended while it worked on
+//! the call. Then the call waits before it is begun again, each time longer: a disturbance of some
+//! minutes breaks off one attempt, not three.
 
 use chrono::{TimeDelta, Timelike as _};
 
@@ -34,6 +36,7 @@ const TAKES: TimeDelta = TimeDelta::seconds(20);
 
 /// How often it is done.
 const ROUND: TimeDelta = TimeDelta::minutes(5);
+const ROUNDS_AN_HOUR: i64 = 12;
 
 /// From what age on a user should know.
 const TROUBLE_FROM: TimeDelta = TimeDelta::minutes(30);
@@ -44,8 +47,10 @@ const GIVEN_UP_FROM: TimeDelta = TimeDelta::hours(23);
 /// How often a call is begun again, however old it is: one process may have stood still for days.
 const ATTEMPTS: u32 = 3;
 
-/// How many attempts at a call may not have ended: the process was killed each time.
-const BROKEN_OFF: u32 = 3;
+/// For how long a call is left alone after its first, second and third attempt that did not end. After
+/// the third it is given up.
+const WAITS: [TimeDelta; 3] =
+    [TimeDelta::minutes(5), TimeDelta::minutes(15), TimeDelta::minutes(15)];
 
 /// How many calls of a connection are done in one round.
 const MOST_AT_ONCE: usize = 200;
@@ -53,7 +58,7 @@ const MOST_AT_ONCE: usize = 200;
 /// How far back is looked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LookBack {
-    /// An hour, and once an hour a day.
+    /// An hour, once an hour a day, and once a day three days.
     Usual,
     /// As long as calls are kept: after a start.
     All,
@@ -63,6 +68,7 @@ impl LookBack {
     fn span(self, now: Instant) -> TimeDelta {
         match self {
             Self::All => CALLS_KEPT,
+            Self::Usual if now.minute() < 5 && now.hour() == 0 => TimeDelta::days(3),
             Self::Usual if now.minute() < 5 => TimeDelta::days(1),
             Self::Usual => TimeDelta::hours(1),
         }
@@ -80,13 +86,19 @@ pub async fn do_unfinished_calls(platform: &Platform, back: LookBack) -> Result<
     let began = platform.store.now();
     let mut done = Ok(());
     let mut connections = platform.connections.list().await?;
-    // Each may begin a round, and each has its share of the time: none keeps the others waiting.
+    // Each may begin a round, also one that looks back a day, and each has its share of the time: none
+    // keeps the others waiting.
     let round = began.timestamp().div_euclid(ROUND.num_seconds());
+    let round = round + round / ROUNDS_AN_HOUR;
     let first = round.rem_euclid(i64::try_from(connections.len().max(1)).unwrap_or(1));
     connections.rotate_left(usize::try_from(first).unwrap_or(0));
     let mut others = i32::try_from(connections.len()).unwrap_or(i32::MAX);
     for connection in connections {
         let now = platform.store.now();
+        if now - began >= TAKES {
+            tracing::warn!("no time is left; received calls of {others} connections wait");
+            break;
+        }
         let until = now + (began + TAKES - now) / others;
         others -= 1;
         done = done.and(of_connection(&platform, &connection, back.span(began), until).await);
@@ -103,7 +115,7 @@ async fn of_connection(
     let connections = &platform.connections;
     let began = platform.store.now();
     let span = (began - back, began - LEFT_ALONE);
-    for (id, found) in connections.unfinished(&connection.id, span, MOST_AT_ONCE).await? {
+    for (id, found) in connections.unfinished(&connection.id, span, (MOST_AT_ONCE, until)).await? {
         if platform.store.now() >= until {
             tracing::warn!(
                 connection = connection.id.as_str(),
@@ -113,9 +125,10 @@ async fn of_connection(
         }
         let (at, came) = (Place { connection: &connection.id, id: &id }, found.what.at);
         let attempts = found.what.attempts;
-        let why = match given_up(&found.what, began) {
-            Some(why) => give_up(platform, at, &found, why).await?,
-            None => match begin_again(platform, connection, at, found).await? {
+        let why = match next_step(&found.what, began) {
+            NextStep::Waits => continue,
+            NextStep::GiveUp(why) => give_up(platform, at, &found, why).await?,
+            NextStep::BeginAgain => match begin_again(platform, connection, at, found).await? {
                 Some(why) => why,
                 None => continue,
             },
@@ -141,35 +154,53 @@ async fn begin_again(
     let parts = parts_of(found.what.media.as_deref());
     let working = Working { platform, connection, at, is_continued: true };
     let problem = match connections.body(at).await {
-        Ok(None) => return Ok(None),
+        Ok(None) => {
+            let why = "its body is no longer kept; have the tool send it again".to_owned();
+            return give_up(platform, at, &found, why).await.map(Some);
+        }
         Ok(Some(body)) => match working.work(found.clone(), &parts, &body.bytes()).await {
             Ok(_) => return Ok(None),
             Err(problem) => problem,
         },
         Err(error) => error.into(),
     };
-    let call = ReceivedCall { errors: found.what.errors + 1, ..found.what.clone() };
-    connections.settle(at, &found, &call).await?;
+    // This attempt has ended.
+    let call = ReceivedCall { broken_off: 0, ..found.what.clone() };
+    if let Err(error) = connections.settle(at, &found, &call).await {
+        tracing::warn!(%error, call = at.id, "that an attempt at a received call ended is not noted");
+    }
     Ok(Some(problem.detail().to_owned()))
 }
 
-/// Why a call is not begun again, if it is not.
-fn given_up(call: &ReceivedCall, now: Instant) -> Option<String> {
-    let broken_off = call.attempts.saturating_sub(call.errors);
-    if broken_off >= BROKEN_OFF {
-        let why = format!(
-            "the process ended {broken_off} times while it worked on this call, so it is not begun again; the log and \
-             the system's messages say why: replay it when that is mended"
-        );
-        return Some(why);
+/// What is to be done about a call that has not been ended.
+enum NextStep {
+    /// It is left alone for now.
+    Waits,
+    /// It is begun again.
+    BeginAgain,
+    /// It is not begun again, and why.
+    GiveUp(String),
+}
+
+fn next_step(call: &ReceivedCall, now: Instant) -> NextStep {
+    let broken_off = usize::try_from(call.broken_off).unwrap_or(usize::MAX);
+    let wait = broken_off.checked_sub(1).map(|nth| WAITS[nth.min(WAITS.len() - 1)]);
+    if wait.zip(call.begun).is_some_and(|(wait, begun)| now - begun < wait) {
+        return NextStep::Waits;
     }
-    let is_old = now - call.at >= GIVEN_UP_FROM;
-    (is_old && call.attempts >= ATTEMPTS).then(|| {
-        format!(
-            "it was begun again {} times and could not be ended; the log says why: replay it when that is mended",
-            call.attempts
-        )
-    })
+    let attempts = call.attempts;
+    if broken_off >= WAITS.len() {
+        return NextStep::GiveUp(format!(
+            "{broken_off} attempts in turn ended without a result, mostly because the process ended while it worked on \
+             this call, so it is not begun again; the log and the system's messages say why: replay it when that is mended"
+        ));
+    }
+    match now - call.at >= GIVEN_UP_FROM && attempts >= ATTEMPTS {
+        true => NextStep::GiveUp(format!(
+            "it was begun again {attempts} times and could not be ended; the log says why: replay it when that is mended"
+        )),
+        false => NextStep::BeginAgain,
+    }
 }
 
 /// Ends a call that is not begun again. Returns why.
