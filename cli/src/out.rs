@@ -2,7 +2,8 @@
 //! ends, without a failure. Nothing else in this crate writes to standard output.
 //!
 //! What is printed may hold text from outside, such as the content of a dead letter. Control
-//! characters, which a terminal would obey, are printed as JSON escapes them (`\u001b`): [`visible`].
+//! characters, which a terminal would obey, are printed as JSON escapes them (`\u001b`):
+//! [`visible`].
 
 use std::error::Error;
 use std::fmt::Display;

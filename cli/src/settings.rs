@@ -48,8 +48,8 @@ pub(crate) enum Command {
     New(New),
     /// The JSON Schema of campaigns, for editors.
     Schema(Schema),
-    /// What a finding such as D104 means; or, with --campaign, why a contact of a server is where it
-    /// is.
+    /// What a finding such as D104 means; or, with --campaign, why a contact of a server is where
+    /// it is.
     Explain(Explain),
     /// Plays a scenario on a virtual clock and shows the journey: every step, timer and message.
     Simulate(Simulate),
@@ -63,7 +63,8 @@ pub(crate) enum Command {
     Pull(Pull),
     /// Shows what differs between a folder and an account, and what publishing would do.
     Diff(Diff),
-    /// Saves what was changed in a folder as drafts of an account, unless somebody else changed them.
+    /// Saves what was changed in a folder as drafts of an account, unless somebody else changed
+    /// them.
     Push(Push),
     /// What a server could not read or do: shows it, has it done again, deletes it.
     DeadLetters(DeadLetters),
@@ -266,8 +267,8 @@ pub(crate) struct Simulate {
     /// standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) scenario: Option<PathBuf>,
-    /// Walk every way by itself, without a scenario: what is never reached, loops, the most messages
-    /// a day, and where a path waits for what can no longer come.
+    /// Walk every way by itself, without a scenario: what is never reached, loops, the most
+    /// messages a day, and where a path waits for what can no longer come.
     #[arg(long, conflicts_with = "scenario", requires = "files")]
     pub(crate) explore: bool,
     /// With --explore: how many places are walked from at most.

@@ -1,5 +1,5 @@
-//! What the tests share: the [`kit`] of stand-ins, journeys, what tools post to their [`doors`], and suites that several stores must
-//! pass. Tests use the public API only.
+//! What the tests share: the [`kit`] of stand-ins, journeys, what tools post to their [`doors`],
+//! and suites that several stores must pass. Tests use the public API only.
 
 pub mod contract;
 pub mod described;

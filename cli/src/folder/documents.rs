@@ -125,7 +125,8 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// That the file is no longer as it was read, or there is another one; or what prevents writing.
+    /// That the file is no longer as it was read, or there is another one; or what prevents
+    /// writing.
     pub(super) fn write(
         &self,
         path: &Path,

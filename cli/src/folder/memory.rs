@@ -6,7 +6,8 @@
 //!
 //! Of each campaign the tag of the draft, and the hash of its text. Without `etag` it was seen that
 //! the account has it no more. `to_publish` says that it was pushed from here and is not published
-//! yet. It holds no key and no text. It belongs to the files beside it, so it is committed with them.
+//! yet. It holds no key and no text. It belongs to the files beside it, so it is committed with
+//! them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -7,8 +7,8 @@
 //! | `account` | the calls to the account |
 //! | `told` | what came of each campaign, for people and programs |
 //!
-//! Nothing is overwritten that was not seen: in the account by `If-Match`, in the folder by the hash
-//! of what was last seen. What is refused is told with what to do, and the others go on.
+//! Nothing is overwritten that was not seen: in the account by `If-Match`, in the folder by the
+//! hash of what was last seen. What is refused is told with what to do, and the others go on.
 
 mod account;
 pub(crate) mod diff;

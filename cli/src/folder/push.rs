@@ -110,8 +110,8 @@ impl Pushing<'_> {
         Ok(())
     }
 
-    /// What is wrong with those that were changed, in lines: the folder is validated as a whole, with
-    /// the fields and types of objects that the account has.
+    /// What is wrong with those that were changed, in lines: the folder is validated as a whole,
+    /// with the fields and types of objects that the account has.
     fn wrong(
         &self,
         campaigns: &BTreeMap<CampaignId, Document>,

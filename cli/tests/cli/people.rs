@@ -1,4 +1,5 @@
-//! People who each have a folder and a key of one account, and use `dacapo pull`, `diff` and `push`.
+//! People who each have a folder and a key of one account, and use `dacapo pull`, `diff` and
+//! `push`.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

@@ -1,4 +1,5 @@
-//! Continues enrollments whose timers are due, and campaigns whose pause is over: the queue that EventBridge Scheduler fills.
+//! Continues enrollments whose timers are due, and campaigns whose pause is over: the queue that
+//! EventBridge Scheduler fills.
 
 use dacapo_aws::functions::queue::{QueueFunction, SqsHide};
 use dacapo_aws::functions::run::{Running, Stopped};

@@ -32,7 +32,8 @@ const NAMED: [(&str, &str); 4] = [
 /// The key under which it is told that an element is in another place.
 const ORDER: &str = "order";
 
-/// What is different: part by part, in the order of the document, what is gone behind what is there.
+/// What is different: part by part, in the order of the document, what is gone behind what is
+/// there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Difference {

@@ -6,8 +6,8 @@
 //! the next timer. Each place is walked from once. So it promises, up to the stated bound of
 //! places, that every combination of triggers has been tried, resets and restarts included.
 //!
-//! What it does not try: changes that no campaign reads, hours and weekdays other than those that it
-//! comes to, guards that take more rounds than one, and dates other than the stated ones.
+//! What it does not try: changes that no campaign reads, hours and weekdays other than those that
+//! it comes to, guards that take more rounds than one, and dates other than the stated ones.
 
 mod alphabet;
 mod findings;

@@ -11,8 +11,8 @@
 //! | `until` | how long to look on |
 //! | `expect` | what has to come of it |
 //!
-//! The types are as they are written, so that a program can build a scenario and write it down. What
-//! only makes sense together is checked when it is played.
+//! The types are as they are written, so that a program can build a scenario and write it down.
+//! What only makes sense together is checked when it is played.
 
 mod moment;
 mod post;

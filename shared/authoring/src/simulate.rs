@@ -1,8 +1,8 @@
 //! Plays a scenario in a world in memory, on a virtual clock, with the same `decide` as in
 //! production.
 //!
-//! It promises to write nothing and to end: every scenario is bounded ([`Bounds`]), and what a bound
-//! stops is an error that names the bound.
+//! It promises to write nothing and to end: every scenario is bounded ([`Bounds`]), and what a
+//! bound stops is an error that names the bound.
 
 mod deeds;
 mod invented;

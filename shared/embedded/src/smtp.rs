@@ -239,7 +239,8 @@ pub(crate) fn message(mail: &Mail) -> Result<Message, String> {
     Ok(message)
 }
 
-/// A subject as encoded words (RFC 2047), folded. The builder encodes only words that are not ASCII.
+/// A subject as encoded words (RFC 2047), folded. The builder encodes only words that are not
+/// ASCII.
 fn encoded_subject(subject: &str) -> Result<HeaderValue, String> {
     const NAME: &str = "Subject";
     let mut encoded = String::new();

@@ -1,4 +1,5 @@
-//! One subject, a contact or an object, in one campaign: its run, status, tokens, fired entries and goals.
+//! One subject, a contact or an object, in one campaign: its run, status, tokens, fired entries and
+//! goals.
 //!
 //! An enrollment is a value. Only `crate::decide` makes the next one, and code outside of this
 //! crate cannot construct one from its fields. It is stored as one small item with short names,
@@ -47,8 +48,8 @@ pub struct Enrollment {
     /// Whether this run has been counted as completed (R53).
     #[serde(rename = "co", default, skip_serializing_if = "std::ops::Not::not")]
     pub completed: bool,
-    /// The moments for which waits and date timers have fired in this run, of those at which another
-    /// token may still arrive (R20).
+    /// The moments for which waits and date timers have fired in this run, of those at which
+    /// another token may still arrive (R20).
     #[serde(
         rename = "lg",
         default,

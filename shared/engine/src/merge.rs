@@ -1,7 +1,7 @@
 //! What templates can read about a subject, and about the contact of an object (R33, R72).
 //!
-//! It promises that the values follow from the arguments alone, for mails and for elements alike, and
-//! that what has no value has no entry.
+//! It promises that the values follow from the arguments alone, for mails and for elements alike,
+//! and that what has no value has no entry.
 
 use std::collections::BTreeMap;
 

@@ -4,10 +4,10 @@
 //! contact cannot be enrolled again. Then the rest is ordered, and begun at once: first the
 //! contact's items are deleted, then the dead letters and received calls that name the contact or
 //! its address, for ten seconds. A worker goes on with those, in pieces. All of it is done again a
-//! last time when the feeds have dropped their records. Until then the tombstone has a keyed hash of
-//! the address, because a late report of the mail service names only the address. Answers that are
-//! kept for repeated calls hold nothing about the person. The tombstone of a deleted object has its
-//! type and key, because the history names it; it goes with the person.
+//! last time when the feeds have dropped their records. Until then the tombstone has a keyed hash
+//! of the address, because a late report of the mail service names only the address. Answers that
+//! are kept for repeated calls hold nothing about the person. The tombstone of a deleted object has
+//! its type and key, because the history names it; it goes with the person.
 //!
 //! One thing is kept: the refusal of the address (`refusals`).
 
@@ -313,8 +313,8 @@ impl Erasure {
         }
     }
 
-    /// Deletes test mails that show the contact, or go to an address with this keyed hash. There are
-    /// as many as an account sends in a week, and those that have left say nothing.
+    /// Deletes test mails that show the contact, or go to an address with this keyed hash. There
+    /// are as many as an account sends in a week, and those that have left say nothing.
     async fn forget_test_mails(&self, id: &ContactId, address: Option<&str>) -> Result<(), Error> {
         let partition = self.store.keys.test_mails();
         let mut pages = self.store.pages(Query::of(&partition).strong());

@@ -40,8 +40,8 @@
 //! | received call that names an address | `A#a#IN@#`, the address, keyed and hashed | `connection#id` |
 //!
 //! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys
-//! are sorted like them. The index lists contacts, objects, jobs and dead letters of an account, and
-//! members of a campaign, and the received calls of a connection.
+//! are sorted like them. The index lists contacts, objects, jobs and dead letters of an account,
+//! and members of a campaign, and the received calls of a connection.
 //!
 //! Everything about an object is in the partition of the person whose it is. Where `p` stands in a
 //! sort key above, it is `p@type.name` for an object: one query lists what is about a person and

@@ -15,8 +15,8 @@ pub use crate::ports::{Mail, MessageName};
 /// The longest word that a header holds as it is, in bytes: between words a header can be folded.
 const LONGEST_WORD: usize = 60;
 
-/// Whether ASCII text has to be encoded in a header (RFC 2047): a reader would take a part of it for
-/// an encoded word, or a word of it is so long that the header cannot be folded (RFC 5322).
+/// Whether ASCII text has to be encoded in a header (RFC 2047): a reader would take a part of it
+/// for an encoded word, or a word of it is so long that the header cannot be folded (RFC 5322).
 pub fn is_unfit_for_headers(text: &str) -> bool {
     text.contains("=?") || text.split(' ').any(|word| word.len() > LONGEST_WORD)
 }

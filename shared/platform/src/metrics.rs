@@ -30,7 +30,8 @@ pub enum Metric {
     /// Webhooks that waited in their queue for more than a quarter of an hour before their first
     /// try.
     WebhooksLate,
-    /// Calls to connections that could not be used: something is missing in them, or a map is wrong.
+    /// Calls to connections that could not be used: something is missing in them, or a map is
+    /// wrong.
     CallsFailed,
     /// Calls to connections that were signed, but wrongly: the secret is another one.
     CallsRefused,

@@ -162,8 +162,8 @@ impl Objects {
         Ok(names)
     }
 
-    /// Deletes an object, which may be named by a key that was replaced. `true` if there was one. What
-    /// happened to it, and what was sent about it, stays in its person's history.
+    /// Deletes an object, which may be named by a key that was replaced. `true` if there was one.
+    /// What happened to it, and what was sent about it, stays in its person's history.
     ///
     /// # Errors
     ///
@@ -175,7 +175,8 @@ impl Objects {
         }
     }
 
-    /// The ids of objects of a type in a shard behind one of them, as the lists show them, in order.
+    /// The ids of objects of a type in a shard behind one of them, as the lists show them, in
+    /// order.
     ///
     /// # Errors
     ///

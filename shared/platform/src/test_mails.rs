@@ -1,7 +1,8 @@
-//! Test mails: an e-mail of a campaign, sent to somebody who wants to see it before contacts get it.
+//! Test mails: an e-mail of a campaign, sent to somebody who wants to see it before contacts get
+//! it.
 //!
-//! A test mail goes the way of all mail, through a queue and at its pace. Its record has the form of
-//! the ledger's, but is kept elsewhere and has no run: no statistics, history, ledger or guard
+//! A test mail goes the way of all mail, through a queue and at its pace. Its record has the form
+//! of the ledger's, but is kept elsewhere and has no run: no statistics, history, ledger or guard
 //! knows of it. Once it has left, its record says no more than that, and expires after a week.
 //!
 //! So that nobody is mailed by it who did not ask for it, there are bounds (`docs/decisions/0059`):
@@ -150,8 +151,8 @@ impl TestMails {
 }
 
 impl Contacts {
-    /// Why an address gets no mail for this purpose, in words: what its contact has refused, or what
-    /// was left behind if it has none.
+    /// Why an address gets no mail for this purpose, in words: what its contact has refused, or
+    /// what was left behind if it has none.
     pub(crate) async fn refusal_of_mail(
         &self,
         address: &str,

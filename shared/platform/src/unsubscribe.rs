@@ -9,8 +9,8 @@ use dacapo_engine::ids::ContactId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// It stands in the place of a token in a mail that is only looked at, or sent as a test: opened, it
-/// says so, and unsubscribes nobody. It is no token: it names no contact.
+/// It stands in the place of a token in a mail that is only looked at, or sent as a test: opened,
+/// it says so, and unsubscribes nobody. It is no token: it names no contact.
 pub const OF_A_TEST: &str = "test";
 
 /// The link in a mail that is only looked at.

@@ -86,9 +86,9 @@ impl Rie {
         answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
     }
 
-    /// Whether the function asked for its first event before the emulator listened there, and ended.
-    /// The emulator starts both at once, so on a busy machine either may be first; Lambda listens
-    /// before it starts a function.
+    /// Whether the function asked for its first event before the emulator listened there, and
+    /// ended. The emulator starts both at once, so on a busy machine either may be first; Lambda
+    /// listens before it starts a function.
     pub fn was_too_early(&self) -> bool {
         let log = self.log();
         log.contains("Init failed") && log.contains("(Connect")

@@ -331,9 +331,9 @@ async fn what_a_tool_posts_to_its_url_reaches_the_contact() {
     assert_eq!((status, &ann["first_name"]), (200, &json!("Ann")));
 }
 
-/// R70, 0050: what the function of posts cannot do, since it has neither timers nor queues, it keeps,
-/// and the rule has `api` do it. Here: a move comes last, and joins two bookings.
-/// A cloud with a call that the door has kept and could not end: it joins two bookings.
+/// R70, 0050: what the function of posts cannot do, since it has neither timers nor queues, it
+/// keeps, and the rule has `api` do it. Here: a move comes last, and joins two bookings. A cloud
+/// with a call that the door has kept and could not end: it joins two bookings.
 async fn with_an_unfinished_call() -> Cloud {
     let mut cloud = Cloud::new(Delivery::Once).await;
     let made = "{\"kind\":\"calcom\",\"secret\":\"a-signing-key\"}";
@@ -382,7 +382,8 @@ async fn r70_a_kept_call_that_the_door_cannot_end_is_ended_by_the_rule() {
     assert_eq!(cloud.call("GET", "/v1/connections/cal/calls", "").await.1, before);
 }
 
-/// A call that cannot be ended for a day is set aside, whatever ends the attempts; it can be replayed.
+/// A call that cannot be ended for a day is set aside, whatever ends the attempts; it can be
+/// replayed.
 #[tokio::test]
 async fn r70_a_call_that_is_begun_again_in_vain_for_a_day_has_failed() {
     let mut cloud = with_an_unfinished_call().await;

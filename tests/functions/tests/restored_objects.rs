@@ -91,8 +91,8 @@ impl Story {
         }
     }
 
-    /// Three bookings: one parked behind its restart, one that waits, one just booked; and the person
-    /// has just asked for help.
+    /// Three bookings: one parked behind its restart, one that waits, one just booked; and the
+    /// person has just asked for help.
     async fn told(mut self, loss: Loss) -> Value {
         self.book("parked", 65).await;
         self.book("waits", 600).await;

@@ -16,8 +16,8 @@ pub struct CapturingMailer {
 }
 
 impl CapturingMailer {
-    /// Mail leaves in this way: by [`MailMode::Sent`] it is kept here, by [`MailMode::Captured`] the
-    /// platform keeps it in its own ledger and never calls this.
+    /// Mail leaves in this way: by [`MailMode::Sent`] it is kept here, by [`MailMode::Captured`]
+    /// the platform keeps it in its own ledger and never calls this.
     #[must_use]
     pub fn new(mode: MailMode) -> Self {
         Self { mode, sent: Mutex::default(), silent: AtomicBool::new(false) }

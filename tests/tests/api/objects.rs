@@ -139,7 +139,8 @@ async fn r71_two_bookings_of_one_contact_are_confirmed_and_reminded_each_for_its
     assert_eq!(listed[0]["email"], "ann@example.com");
 }
 
-/// A key arrives as it is. (Slashes that a gateway has decoded: `tests/functions/tests/handlers.rs`.)
+/// A key arrives as it is. (Slashes that a gateway has decoded:
+/// `tests/functions/tests/handlers.rs`.)
 #[tokio::test]
 async fn r70_a_key_with_slashes_and_percent_signs_is_found() {
     let api = account().await;

@@ -133,8 +133,8 @@ async fn later(api: &Called, hours: i64) {
     api.embedded.worker.advance(now + chrono::TimeDelta::hours(hours)).await;
 }
 
-/// http-api, *Idempotency*: a repeat answers the same and does nothing again, so a revoked key stays
-/// revoked.
+/// http-api, *Idempotency*: a repeat answers the same and does nothing again, so a revoked key
+/// stays revoked.
 #[tokio::test]
 async fn a_revoked_key_never_works_again_however_its_call_is_repeated() {
     let api = Called::new().await;
@@ -187,7 +187,8 @@ async fn an_answer_with_a_secret_is_kept_without_it() {
     assert_ne!(other["key"], made["key"]);
 }
 
-/// http-api, *Idempotency*: a repeated rotation answers the same, and the URL that is current stays.
+/// http-api, *Idempotency*: a repeated rotation answers the same, and the URL that is current
+/// stays.
 #[tokio::test]
 async fn a_repeated_rotation_changes_nothing() {
     let api = Called::new().await;

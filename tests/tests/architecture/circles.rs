@@ -3,7 +3,8 @@
 //! Modules are compared level by level: those at the root of the crate, those in each module. One
 //! depends on another of its level if any file below it names an item of the other, in a `use` or
 //! in a path. Tests are ignored. A name that a module above re-exports counts as that module's, so
-//! a cycle through a re-export is not found.
+//! a cycle through a re-export is not found, nor is one through methods of a type that several
+//! modules add to, such as the builder of a decision.
 
 use std::collections::{BTreeMap, BTreeSet};
 

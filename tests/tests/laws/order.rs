@@ -283,9 +283,9 @@ fn looks_at_statuses(world: &World) -> bool {
     })
 }
 
-/// Whether a date that a timer follows is set by one of the changes, or by a campaign, or moves with
-/// the zone. A timer follows the date as it is now (R21): in one batch it never sees the dates that
-/// were replaced meanwhile, one by one it sees each.
+/// Whether a date that a timer follows is set by one of the changes, or by a campaign, or moves
+/// with the zone. A timer follows the date as it is now (R21): in one batch it never sees the dates
+/// that were replaced meanwhile, one by one it sees each.
 fn dates_are_replaced(world: &World, changes: &[Change]) -> bool {
     let campaigns = campaigns().into_iter().filter_map(|id| world.campaign(&id));
     let documents: Vec<&Document> = campaigns

@@ -1,5 +1,5 @@
-//! Ways through what was walked: the quickest to a place, round and round, the slowest, and the most
-//! messages within a day.
+//! Ways through what was walked: the quickest to a place, round and round, the slowest, and the
+//! most messages within a day.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};

@@ -1,10 +1,10 @@
 //! Where boxes and arrows are: layers from top to bottom, by the crate `layout-rs`.
 //!
 //! The library looks for circles in a way that takes exponential time, and its work grows with the
-//! cube of boxes and rows that arrows pass. So it gets a graph without circles, in an order in which
-//! it finds none at once, and arrows that would pass too many rows are cut: they end in a stub that
-//! names where they go. A campaign that is too large even so is drawn in plain rows; so is one for
-//! which the library's own assertions fail.
+//! cube of boxes and rows that arrows pass. So it gets a graph without circles, in an order in
+//! which it finds none at once, and arrows that would pass too many rows are cut: they end in a
+//! stub that names where they go. A campaign that is too large even so is drawn in plain rows; so
+//! is one for which the library's own assertions fail.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -199,8 +199,8 @@ fn by_the_library(given: &Given<'_>, order: &Order) -> Placed {
     for (nth, place) in order.sorted.iter().enumerate() {
         place_in_order[*place] = nth;
     }
-    // Sorted by where they begin: the library looks for a way back from where each ends, and nothing
-    // leads on from there yet.
+    // Sorted by where they begin: the library looks for a way back from where each ends, and
+    // nothing leads on from there yet.
     let ends = |nth: usize| {
         let (from, to, _) = given.edges[nth];
         if order.turned[nth] { (to, from) } else { (from, to) }

@@ -221,7 +221,8 @@ impl Picture {
     }
 }
 
-/// The lines in a box: its id and type, what it does, how many are there, and what is so of the way.
+/// The lines in a box: its id and type, what it does, how many are there, and what is so of the
+/// way.
 fn lines(node: &Node) -> Vec<(&'static str, String)> {
     let fits = |letter: f64| ((WIDEST - 24.0) / letter) as usize;
     let mut lines = vec![("name", cut(&node.id, fits(LETTER)))];

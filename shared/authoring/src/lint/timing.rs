@@ -304,7 +304,8 @@ pub(super) fn reminder_without_confirmation(
     }
 }
 
-/// Whether what leaves at the timer reminds of a date: one that the contact keeps, and that is near.
+/// Whether what leaves at the timer reminds of a date: one that the contact keeps, and that is
+/// near.
 pub(super) fn reminds(facts: &Facts<'_>, timer: &DateTimer) -> bool {
     let two_weeks = TimeDelta::weeks(2).num_seconds();
     timer.offset.is_negative()

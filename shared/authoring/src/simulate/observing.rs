@@ -121,8 +121,8 @@ fn history(
     lines.collect()
 }
 
-/// Words what was recorded as history does in the end: instants in the contact's zone as it is then.
-/// The record's entries begin at `first`.
+/// Words what was recorded as history does in the end: instants in the contact's zone as it is
+/// then. The record's entries begin at `first`.
 pub(super) fn reword(
     world: &World,
     subject: &ContactId,

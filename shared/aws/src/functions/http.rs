@@ -53,7 +53,8 @@ struct Http {
 }
 
 /// Answers a call of the API. It is also called by a rule every few minutes, to do the calls to
-/// connections that were kept and not ended: this is the function that can do all that they ask for.
+/// connections that were kept and not ended: this is the function that can do all that they ask
+/// for.
 ///
 /// # Errors
 ///

@@ -37,8 +37,8 @@ use crate::settings::Function;
 #[error("{0}")]
 pub struct Failure(pub String);
 
-/// Whether an event comes from the rule that calls every few minutes, and not from what the function
-/// is for (*Using a schedule in EventBridge to invoke a function*,
+/// Whether an event comes from the rule that calls every few minutes, and not from what the
+/// function is for (*Using a schedule in EventBridge to invoke a function*,
 /// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-run-lambda-schedule.html>).
 fn is_from_rule(event: &Value) -> bool {
     event.get("source").and_then(Value::as_str) == Some("aws.events")
@@ -66,8 +66,8 @@ async fn outcome<T>(work: impl Future<Output = Result<T, Error>>) -> WorkOutcome
     }
 }
 
-/// Makes a dead letter of a piece of work; one that is too large keeps less of it. `false` if that is not possible: then the work has to
-/// come again.
+/// Makes a dead letter of a piece of work; one that is too large keeps less of it. `false` if that
+/// is not possible: then the work has to come again.
 async fn keep_dead_letter(
     platform: &Platform,
     function: Function,

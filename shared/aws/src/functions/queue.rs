@@ -161,8 +161,8 @@ impl<'a> QueueFunction<'a> {
     }
 
     /// Processes job steps. It is also called by a rule every few minutes, to order the jobs that
-    /// were committed but not ordered, to end the pauses whose timers were lost, and to have objects
-    /// looked through that may have been kept long enough.
+    /// were committed but not ordered, to end the pauses whose timers were lost, and to have
+    /// objects looked through that may have been kept long enough.
     ///
     /// # Errors
     ///

@@ -79,8 +79,8 @@ pub(super) fn mailbox(sender: &Sender) -> String {
 /// A subject as encoded words, if it has to be: *The subject line can only contain 7-bit ASCII
 /// characters. However, you can specify non-ASCII characters in the subject line by using
 /// encoded-word syntax*
-/// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Message.html>). A subject has so few
-/// bytes that all its words fit into one line of 998 bytes (RFC 5322).
+/// (<https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Message.html>). A subject has so
+/// few bytes that all its words fit into one line of 998 bytes (RFC 5322).
 pub(super) fn encoded_subject(subject: &str) -> Option<String> {
     (!subject.is_ascii() || is_unfit_for_headers(subject)).then(|| encoded(subject))
 }

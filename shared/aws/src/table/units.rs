@@ -1,10 +1,10 @@
 //! The request units as DynamoDB bills them.
 //!
 //! DynamoDB answers what a request took, except where a condition failed. That is added here by the
-//! arithmetic of its documentation: a refused write costs what it would cost to write the item as it
-//! stands, and one unit where there is none. A transaction that was cancelled is counted as if it had
-//! been made, everything twice, by the sizes of what it was to put: the answer does not say what
-//! stood there.
+//! arithmetic of its documentation: a refused write costs what it would cost to write the item as
+//! it stands, and one unit where there is none. A transaction that was cancelled is counted as if
+//! it had been made, everything twice, by the sizes of what it was to put: the answer does not say
+//! what stood there.
 //!
 //! `tests/aws/tests/units.rs` compares these figures with an estimate from the sizes of items. No
 //! function counts its units while it runs.

@@ -1,8 +1,8 @@
 //! The campaign document as people write it: the types behind the YAML and the JSON.
 //!
 //! Every type here is read by `campaign::reader` (which adds place and remedy to every refusal) and
-//! described by the JSON Schema that the API serves. Reading promises shape only; `campaign::validate`
-//! checks whether the edges lead anywhere.
+//! described by the JSON Schema that the API serves. Reading promises shape only;
+//! `campaign::validate` checks whether the edges lead anywhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 

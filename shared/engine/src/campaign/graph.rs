@@ -99,6 +99,11 @@ impl Graph {
         Some((place, &self.document.elements[place].1))
     }
 
+    /// The type of an element, to be compared.
+    pub fn type_of(&self, id: &ElementId) -> Option<std::mem::Discriminant<Element>> {
+        self.element(id).map(|(_, element)| std::mem::discriminant(element))
+    }
+
     /// The starts with what their conditions read, in the order of the document.
     pub fn starts(
         &self,

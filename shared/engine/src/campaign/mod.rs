@@ -151,10 +151,10 @@ pub struct CampaignState {
 }
 
 impl Milestone {
-    /// Whether it came before a change of a contact. If the writer of the change knew of it, it did,
-    /// whatever the clocks say. If not, the instants say so, and at the same instant the change
-    /// came first. Where it was not noted what was known, the milestone is taken for the first at
-    /// the same instant.
+    /// Whether it came before a change of a contact. If the writer of the change knew of it, it
+    /// did, whatever the clocks say. If not, the instants say so, and at the same instant the
+    /// change came first. Where it was not noted what was known, the milestone is taken for the
+    /// first at the same instant.
     pub fn precedes(&self, change: &Change) -> bool {
         match (self.catalog, change.catalog) {
             (Some(written), Some(known)) => written <= known || self.at < change.at,

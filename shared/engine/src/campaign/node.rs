@@ -1,7 +1,7 @@
 //! The tree that a document's text becomes: every key and every value knows its place.
 //!
-//! What a scalar means depends on the type that is asked for: a plain `2024` is a text where a text is
-//! wanted and a number where anything goes. Maps never hold a key twice.
+//! What a scalar means depends on the type that is asked for: a plain `2024` is a text where a text
+//! is wanted and a number where anything goes. Maps never hold a key twice.
 
 use std::fmt;
 

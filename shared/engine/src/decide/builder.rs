@@ -110,10 +110,8 @@ impl<'a> DecisionBuilder<'a> {
     /// fired (R50).
     pub(super) fn go_over_to(&mut self, newest: &'a Graph) {
         let before = self.graph;
-        let is_same = |id: &ElementId| match (before.element(id), newest.element(id)) {
-            (Some((_, one)), Some((_, other))) => {
-                std::mem::discriminant(one) == std::mem::discriminant(other)
-            }
+        let is_same = |id: &ElementId| match (before.type_of(id), newest.type_of(id)) {
+            (Some(one), Some(other)) => one == other,
             (Some(_) | None, None) | (None, Some(_)) => true,
         };
         self.next.fired.retain(is_same);

@@ -31,7 +31,7 @@ impl DecisionBuilder<'_> {
         self.rest(token, step, Rest::Wait(until));
     }
 
-    /// R21, R22.
+    /// The token rests until its moment, or does as `past` or `empty` says (R21, R22).
     pub(super) fn arrive_at_date_timer(
         &mut self,
         token: InFlightToken,
@@ -159,7 +159,7 @@ impl DecisionBuilder<'_> {
     }
 
     /// Re-plans, in place, the date timers whose dates have moved (R21). On a change of the contact
-    /// (`by_change`), if a later change has moved the date again, it is deferred to that change,
+    /// (`by_change`), if a later change has moved the date again, that is left to that change,
     /// which is the cause of the new moment.
     pub(super) fn follow_dates(&mut self, by_change: bool) {
         for (step, id, rest) in self.date_tokens() {
@@ -204,8 +204,8 @@ impl DecisionBuilder<'_> {
             .collect()
     }
 
-    /// A resting token's moment has passed: it moved into the past, or was delivered too late; or it
-    /// is skipped.
+    /// A resting token's moment has passed: it moved into the past, or was delivered too late; or
+    /// it is skipped.
     fn passed_while_resting(
         &mut self,
         step: u32,
@@ -245,8 +245,8 @@ impl DecisionBuilder<'_> {
         Ok(())
     }
 
-    /// The instant on which a timer is handled: the due instant, if that was before a restore (R30).
-    /// It is ignored while it is too early, and in a pause.
+    /// The instant on which a timer is handled: the due instant, if that was before a restore
+    /// (R30). It is ignored while it is too early, and in a pause.
     pub(super) fn handled_at(&self, due: Instant) -> Result<Instant, Ignored> {
         if self.situation.now < due {
             return Err(Ignored::Early);

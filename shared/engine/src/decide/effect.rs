@@ -11,14 +11,15 @@ use crate::ids::{CampaignId, ElementId};
 use crate::statistics::Outcome;
 use crate::time::Instant;
 
-/// What a decision asks the outside world to do. It may be performed twice: what identifies it makes
-/// a repeat recognisable. That is the run, with the step or the instant; of a command and a change of
-/// a status it is the decision, with the place among its effects ([`Source`](super::Source)).
+/// What a decision asks the outside world to do. It may be performed twice: what identifies it
+/// makes a repeat recognisable. That is the run, with the step or the instant; of a command and a
+/// change of a status it is the decision, with the place among its effects
+/// ([`Source`](super::Source)).
 ///
-/// What the enrollment does is decided before. Performing looks up what lies outside of the decision:
-/// when a webhook was reached (in the decision's lines) and whether that was before a restore, which
-/// subject a command or a status is about in the other campaign, and which campaigns ask for the
-/// status.
+/// What the enrollment does is decided before. Performing looks up what lies outside of the
+/// decision: when a webhook was reached (in the decision's lines) and whether that was before a
+/// restore, which subject a command or a status is about in the other campaign, and which campaigns
+/// ask for the status.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Effect {
     /// Send [`Event::TimerDue`](super::Event::TimerDue) at the instant.

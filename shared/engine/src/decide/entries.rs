@@ -107,7 +107,7 @@ impl<'a> DecisionBuilder<'a> {
         }
     }
 
-    /// Fires a start or an event, once a run (R5). Returns whether the contact entered.
+    /// Fires a start or an event, once a run (R5). Returns whether it fired.
     pub(super) fn fire_entry(
         &mut self,
         place: usize,
@@ -138,7 +138,7 @@ impl<'a> DecisionBuilder<'a> {
             self.line(Some(id), Happened::UsedUp);
             return true;
         }
-        // An entry that is used up does not count as fired (R53).
+        // An entry that is used up lets nobody in: it does not count as entered (R53).
         if !self.next.entered {
             self.next.entered = true;
             self.count(&Counter::Entered);

@@ -137,8 +137,8 @@ impl DecisionBuilder<'_> {
         });
     }
 
-    /// Right before a message leaves (R8, R25, R31): goals, lateness, suppression, consent, address,
-    /// the window.
+    /// Right before a message leaves (R8, R25, R31): goals, lateness, suppression, consent,
+    /// address, the window.
     pub(super) fn delivery_due(&mut self, run: u32, step: u32) -> FinalCheck {
         let token = match self.token(run, step) {
             Ok(token) if token.rest == Rest::Message(MessageRest::Queued) => token.clone(),

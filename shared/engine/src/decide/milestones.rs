@@ -16,7 +16,7 @@ use crate::time::Instant;
 
 impl<'a> DecisionBuilder<'a> {
     /// One milestone of the campaign, and the contact as it was then. Returns whether it concerned
-    /// the enrollment. It is in the chain of the occasion before it.
+    /// the enrollment. What follows from it goes on in the chain of the occasion before it.
     pub(super) fn milestone(&mut self, milestone: &Milestone, contact: Cow<'a, Contact>) -> bool {
         if self.next.tokens.is_empty() && !self.next.waits_for_resume() {
             return false;
@@ -38,19 +38,16 @@ impl<'a> DecisionBuilder<'a> {
         }
     }
 
-    /// Tokens in flight move by element id; one whose element is gone, or of another type now, ends
-    /// (R50).
+    /// Tokens go on resting, each at the element with the same id; one whose element is gone, or of
+    /// another type now, ends (R50).
     fn migrate(&mut self, version: u32) {
         let Some(newest) = self.situation.campaign.versions.get(&version) else { return };
         if self.next.tokens.is_empty() || version == self.next.version {
             return;
         }
         let before = self.graph;
-        let kind = |graph: &crate::campaign::graph::Graph, token: &Token| {
-            graph.element(&token.element).map(|(_, element)| std::mem::discriminant(element))
-        };
         for token in self.next.tokens.clone() {
-            if kind(before, &token) != kind(newest, &token) {
+            if before.type_of(&token.element) != newest.type_of(&token.element) {
                 self.take(token.step);
                 self.ended(&token);
                 self.line(Some(&token.element), Happened::ElementGone);

@@ -22,7 +22,8 @@
 //!       asked_before         what its path asked of this campaign before it (R11)
 //!       change               changed: date timers, goals, events, starts, move_tokens (R10)
 //!                            while paused changed_in_pause: parked (R51)
-//!                            both ask may_concern: of a person's change those with tokens (R72)
+//!                            first may_concern: a person's change concerns only an object that
+//!                            had tokens before it (R72)
 //!       note_no_effect       if nothing followed, and it is the subject's own change (R60)
 //!     reach                milestones after the last change; not on an image of the change feed
 //!   ask_again              DeliveryDue only: what was caught up is to be committed first

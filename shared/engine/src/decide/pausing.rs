@@ -2,8 +2,8 @@
 //!
 //! In a pause nothing fires, and nothing is lost: an event that would have fired, a start that
 //! would have been checked and a trigger of a restart are parked, each once, with a line that says
-//! so. A reset, a stop or a guard that holds discards them, each with a line. The list is bounded by
-//! the number of entries.
+//! so. A reset, a stop or a guard that holds discards them, each with a line. The list is bounded
+//! by the number of entries.
 
 use super::builder::DecisionBuilder;
 use super::hold::discard_parked_entries;

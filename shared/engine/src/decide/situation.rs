@@ -1,6 +1,7 @@
 //! What a decision is made from: the account, the campaign, the subject with its person and the
 //! enrollment as they were read, the statuses in other campaigns, up to where changes have been
-//! applied (the baseline), and the instant. The caller of `decide` gathers it; nothing else is read.
+//! applied (the baseline), and the instant. The caller of `decide` gathers it; nothing else is
+//! read.
 
 use crate::account::Account;
 use crate::campaign::Campaign;

@@ -2,8 +2,8 @@
 //!
 //! Every draft that is saved gets an identity of its own, which stands in the campaign's head, too.
 //! What a caller has seen ([`OnlyIf`]) is compared with it in the conditional write of the catalog
-//! that replaces, publishes or deletes the draft: nobody can come between. A draft is kept as it was
-//! written, with the name of the API key that wrote it.
+//! that replaces, publishes or deletes the draft: nobody can come between. A draft is kept as it
+//! was written, with the name of the API key that wrote it.
 
 use dacapo_authoring::difference::Difference;
 use dacapo_engine::campaign::reader::{self, Source};
@@ -111,9 +111,9 @@ impl From<StoredDraft> for Draft {
 }
 
 impl Campaigns {
-    /// Saves a draft. Errors in a readable document are answered, and do not prevent saving. `by` is
-    /// the name of the API key that asks. If exactly this text is there already where another draft
-    /// was seen, it was saved by a call whose answer was lost: that one is answered.
+    /// Saves a draft. Errors in a readable document are answered, and do not prevent saving. `by`
+    /// is the name of the API key that asks. If exactly this text is there already where another
+    /// draft was seen, it was saved by a call whose answer was lost: that one is answered.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Hosts that are nobody's: a campaign that is published with those of an example has not been made
 //! one's own yet.
 //!
-//! It is no lint, since examples and templates are to be without findings. It is told when a campaign
-//! is published, before mail leaves.
+//! It is no lint, since examples and templates are to be without findings. It is told when a
+//! campaign is published, before mail leaves.
 
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::problem::{Problem, Severity};

@@ -202,8 +202,8 @@ impl Campaigns {
         }
     }
 
-    /// What the lints find in the draft, at most [`MOST_FINDINGS`], and what of an example is left in
-    /// it: nothing if it has errors.
+    /// What the lints find in the draft, at most [`MOST_FINDINGS`], and what of an example is left
+    /// in it: nothing if it has errors.
     ///
     /// # Errors
     ///

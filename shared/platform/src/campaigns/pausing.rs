@@ -254,8 +254,8 @@ impl Campaigns {
         head.pause = pause;
     }
 
-    /// Resumes paused campaigns, and opens the jobs that follow. Without a `how` each goes on as was
-    /// said when it was paused, at the request of whoever said so.
+    /// Resumes paused campaigns, and opens the jobs that follow. Without a `how` each goes on as
+    /// was said when it was paused, at the request of whoever said so.
     fn resume_heads(
         &self,
         catalog: &mut Catalog,

@@ -20,9 +20,9 @@
 //! cancellation names the one whose seat it was. Whoever gave up a seat may take one again, so that
 //! a cancellation is not the end of a key.
 //!
-//! What is read is described in <https://cal.com/docs/developing/guides/automation/webhooks>, and in
-//! Cal.com's source, `packages/features/webhooks/lib/sendPayload.ts` (body, signature, no-show) and
-//! `packages/features/bookings/lib/handleSeats` (seats).
+//! What is read is described in <https://cal.com/docs/developing/guides/automation/webhooks>, and
+//! in Cal.com's source, `packages/features/webhooks/lib/sendPayload.ts` (body, signature, no-show)
+//! and `packages/features/bookings/lib/handleSeats` (seats).
 
 use chrono::TimeDelta;
 use dacapo_engine::address::folded;

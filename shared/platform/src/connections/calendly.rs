@@ -7,16 +7,18 @@
 //! | `invitee_no_show.created` | the person did not come |
 //! | `invitee_no_show.deleted` | that was taken back: booked |
 //!
-//! What is told of a no-show may name its invitee and nothing else: then the person is the one whose
-//! object that is.
+//! What is told of a no-show may name its invitee and nothing else: then the person is the one
+//! whose object that is.
 //!
-//! A booking is found by its invitee's `uri`. Its calls come in any order, and again: each says when
-//! it happened, and an invitee who cancelled never comes back, since a new booking is a new invitee.
-//! Everything else is ignored, and says so.
+//! A booking is found by its invitee's `uri`. Its calls come in any order, and again: each says
+//! when it happened, and an invitee who cancelled never comes back, since a new booking is a new
+//! invitee. Everything else is ignored, and says so.
 //!
-//! What is read is described in <https://developer.calendly.com/docs/webhooks/overview>; the invitee
-//! in <https://developer.calendly.com/api-docs/calendly-api/scheduled-events/get-event-invitee>; a move
-//! in <https://developer.calendly.com/see-how-webhook-payloads-change-when-invitees-reschedule-events>.
+//! What is read is described in <https://developer.calendly.com/docs/webhooks/overview>; the
+//! invitee in
+//! <https://developer.calendly.com/api-docs/calendly-api/scheduled-events/get-event-invitee>; a
+//! move in
+//! <https://developer.calendly.com/see-how-webhook-payloads-change-when-invitees-reschedule-events>.
 
 use dacapo_engine::contact::{Telling, ToldAt};
 use serde_json::{Map, Value};
@@ -100,8 +102,8 @@ pub(super) fn understand(body: &Value, came: Instant) -> Result<Understood, Vec<
     Ok(Understood::incoming(Some(event), vec![incoming]))
 }
 
-/// When it happened. The call itself has a time as well, but one that is delivered again later might
-/// have a later one; so what the invitee says comes first.
+/// When it happened. The call itself has a time as well, but one that is delivered again later
+/// might have a later one; so what the invitee says comes first.
 fn told(event: &str, status: &str, body: &Value, at: Instant) -> Telling {
     let (own, rank) = match event {
         "invitee.created" => (instant_at(body, "/payload/created_at"), 0),

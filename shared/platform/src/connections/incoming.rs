@@ -13,7 +13,8 @@ const FAR_AHEAD: TimeDelta = TimeDelta::days(366);
 /// A contact, and perhaps an object of it, that a call is about.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Incoming {
-    /// Members of the contact, as a post to the hook names them: `email`, `time_zone`, a field's key.
+    /// Members of the contact, as a post to the hook names them: `email`, `time_zone`, a field's
+    /// key.
     pub(crate) contact: Map<String, Value>,
     /// Whether `contact` holds whatever the sender calls it: names that mean nothing are left out.
     pub(crate) by_name: bool,
@@ -143,8 +144,8 @@ pub(crate) fn instant_at(body: &Value, pointer: &str) -> Option<Instant> {
     text_at(body, pointer)?.parse().ok()
 }
 
-/// When something happened: when the tool says, unless that is far ahead of when its call came. Else
-/// nothing that is told later would count until then.
+/// When something happened: when the tool says, unless that is far ahead of when its call came.
+/// Else nothing that is told later would count until then.
 pub(super) fn happened(said: Option<Instant>, came: Instant) -> Instant {
     said.filter(|said| *said - came <= FAR_AHEAD).unwrap_or(came)
 }

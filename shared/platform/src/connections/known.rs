@@ -1,5 +1,6 @@
 //! What a process remembers of calls to connections: URLs that do not exist, how many calls came
-//! through each, and how many are being read. It bounds what a caller can cost before anything is read or written.
+//! through each, and how many are being read. It bounds what a caller can cost before anything is
+//! read or written.
 
 use std::collections::HashMap;
 use std::sync::Mutex;

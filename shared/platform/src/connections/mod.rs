@@ -13,8 +13,8 @@
 //! | `told` | when what is known of a booking was told, if the contact has its date |
 //! | `known` | the memory of a process: unknown URLs, and how many calls came |
 //!
-//! All but `store`, `received` and `told` are pure. What is received is stored before it is worked on: nothing that a tool
-//! has sent is lost to a crash or to a wrong map.
+//! All but `store`, `received` and `told` are pure. What is received is stored before it is worked
+//! on: nothing that a tool has sent is lost to a crash or to a wrong map.
 
 mod calcom;
 mod calendly;

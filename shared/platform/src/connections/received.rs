@@ -20,8 +20,8 @@ use crate::unsubscribe::sealed;
 /// The most calls of a connection that are kept of a day.
 const MOST_A_DAY: i64 = 20_000;
 
-/// How many bytes of a connection's calls are kept of a day: about as many as 20,000 usual calls have,
-/// for a URL that is public must not fill the disk.
+/// How many bytes of a connection's calls are kept of a day: about as many as 20,000 usual calls
+/// have, for a URL that is public must not fill the disk.
 const MOST_BYTES_A_DAY: i64 = 256 << 20;
 
 /// A call of so many bytes is kept also when those of the day are used up: most are as small.

@@ -209,7 +209,8 @@ impl Connections {
     }
 }
 
-/// What was read of an item. One that is damaged is left out and logged: it must not hide the others.
+/// What was read of an item. One that is damaged is left out and logged: it must not hide the
+/// others.
 pub(super) fn readable<T>(stored: &Item, read: Result<T, Error>) -> Option<T> {
     let key = &stored.key;
     read.inspect_err(|error| tracing::error!(%error, pk = key.pk, sk = key.sk, "it cannot be read"))

@@ -61,7 +61,8 @@ pub(crate) struct Replaced {
     pub(crate) until: Instant,
 }
 
-/// A secret that was replaced and still works for a while: a tool's older subscriptions sign with it.
+/// A secret that was replaced and still works for a while: a tool's older subscriptions sign with
+/// it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReplacedSecret {
     /// The secret.

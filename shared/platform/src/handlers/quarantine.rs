@@ -58,8 +58,8 @@ impl Quarantine {
         self.hold_undecided(&contact.id, campaign, why).await
     }
 
-    /// Releases a held enrollment (R40), once a call, and decides the changes in quarantine, in order. Until
-    /// that is done, new changes queue behind them.
+    /// Releases a held enrollment (R40), once a call, and decides the changes in quarantine, in
+    /// order. Until that is done, new changes queue behind them.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! What is erased after the contacts of an account: campaigns with their statistics, lists of tags,
-//! refusals, captured and test mail, dead letters, API keys, connections with what came in, other jobs, and
-//! at last settings, fields and the secret of signed links.
+//! refusals, captured and test mail, dead letters, API keys, connections with what came in, other
+//! jobs, and at last settings, fields and the secret of signed links.
 //!
 //! The job itself stays, as the record of who erased the account; it names no contact. Answers that
 //! are kept for repeated calls expire within a day.
@@ -75,8 +75,8 @@ impl AccountErasure {
         Ok(true)
     }
 
-    /// Connections with their URLs, and the calls that they received. Pointers to these hold nothing
-    /// but a hash whose key is deleted with the settings, and expire.
+    /// Connections with their URLs, and the calls that they received. Pointers to these hold
+    /// nothing but a hash whose key is deleted with the settings, and expire.
     async fn erase_connections(&self, room: &mut usize) -> Result<(), Error> {
         let partition = self.store.keys.connections();
         let page = self.store.table.query(Query::of(&partition).strong()).await?;

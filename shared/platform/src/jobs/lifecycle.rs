@@ -357,8 +357,8 @@ impl Jobs {
 }
 
 impl Jobs {
-    /// Has a job end so, as soon as no worker is at any of its shards: each shard ends with its next
-    /// step, and the last one ends the job. Answers how it ended, if it is over already.
+    /// Has a job end so, as soon as no worker is at any of its shards: each shard ends with its
+    /// next step, and the last one ends the job. Answers how it ended, if it is over already.
     pub(super) async fn wind_up(
         &self,
         seq: u64,
@@ -379,8 +379,8 @@ impl Jobs {
                     continue;
                 }
             }
-            // A step may wait for long: these come at once. The message that is in the queue already
-            // finds that the shard has ended.
+            // A step may wait for long: these come at once. The message that is in the queue
+            // already finds that the shard has ended.
             let now = self.store.now();
             let shards = (0..).zip(self.shards(&job).await?);
             let left = shards.filter(|(_, shard)| shard.as_ref().is_none_or(|shard| !shard.ended));

@@ -1,7 +1,7 @@
 //! How many contacts a selection has, and what a job would find: the dry run.
 //!
-//! Counting goes through the lists, which are eventually consistent, and ends after a stated time: a
-//! job must be able to begin however slowly they are read. The dry run reads the contacts
+//! Counting goes through the lists, which are eventually consistent, and ends after a stated time:
+//! a job must be able to begin however slowly they are read. The dry run reads the contacts
 //! themselves, up to a bound, and does not change them.
 
 use std::collections::BTreeSet;
@@ -198,8 +198,8 @@ impl Jobs {
             .await
     }
 
-    /// Some of those in flight in a campaign, `most` at most. They are looked for among its members,
-    /// up to a bound and for a stated time.
+    /// Some of those in flight in a campaign, `most` at most. They are looked for among its
+    /// members, up to a bound and for a stated time.
     ///
     /// # Errors
     ///

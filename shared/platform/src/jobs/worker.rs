@@ -122,7 +122,8 @@ impl JobWorker {
                     // A change that the feed still brings may count.
                     Shown::Soon => return Ok(Done::Soon),
                     Shown::NotBefore(at) => return Ok(Done::NotBefore(at)),
-                    // A queue delivers one message a bounded number of times: a step of its own goes on.
+                    // A queue delivers one message a bounded number of times: a step of its own
+                    // goes on.
                     Shown::Yes if !self.account.erase_rest(job).await? => {
                         let order = self.jobs.step_order(step.clone(), self.store.now());
                         self.orders.give(vec![order]).await?;

@@ -1,8 +1,8 @@
-//! Merges two objects that turn out to be one: a booking was told of under its new key before it was
-//! known which key that replaces.
+//! Merges two objects that turn out to be one: a booking was told of under its new key before it
+//! was known which key that replaces.
 //!
-//! It promises that the older object stays, with what was told of the newer one, and that all keys of
-//! both lead to it, in one transaction.
+//! It promises that the older object stays, with what was told of the newer one, and that all keys
+//! of both lead to it, in one transaction.
 
 use dacapo_engine::contact::{Author, Contact, taken_over};
 use dacapo_engine::ids::ContactId;

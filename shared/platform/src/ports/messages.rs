@@ -1,5 +1,5 @@
-//! What is put into queues: an event of an enrollment, a webhook, a step of a job, and what waits for
-//! others. Each message goes into the queue that [`Message::queue`] names, in order for its
+//! What is put into queues: an event of an enrollment, a webhook, a step of a job, and what waits
+//! for others. Each message goes into the queue that [`Message::queue`] names, in order for its
 //! [`Message::ordering_key`], and may come more than once.
 
 use dacapo_engine::campaign::format::Purpose;

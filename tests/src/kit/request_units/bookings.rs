@@ -1,5 +1,5 @@
-//! A booking from booked to reminded: as an object of the contact, posted to the hook or to the URL of
-//! a connection, and as two fields of the contact.
+//! A booking from booked to reminded: as an object of the contact, posted to the hook or to the URL
+//! of a connection, and as two fields of the contact.
 //!
 //! The contacts are there before. Both forms run the same elements: confirmed, and reminded an hour
 //! before.

@@ -72,8 +72,8 @@ async fn a_booking_is_moved_missed_by_one_taken_back_and_called_off() {
     );
 }
 
-/// Where a host confirms, a move is requested, and confirmed by a call that does not name the booking
-/// before it.
+/// Where a host confirms, a move is requested, and confirmed by a call that does not name the
+/// booking before it.
 #[tokio::test]
 async fn a_booking_that_a_host_confirms_is_moved_and_rejected() {
     let api = with_dates().await;

@@ -1,6 +1,7 @@
 //! Forms, shops and whatever else posts names and values. The bodies are written anew from what the
-//! tools describe: Jotform, <https://www.jotform.com/help/245-how-to-setup-a-webhook-with-jotform/>;
-//! Digistore24, <https://dev.digistore24.com/en/articles/13-events>.
+//! tools describe: Jotform,
+//! <https://www.jotform.com/help/245-how-to-setup-a-webhook-with-jotform/>; Digistore24,
+//! <https://dev.digistore24.com/en/articles/13-events>.
 
 use serde_json::{Value, json};
 

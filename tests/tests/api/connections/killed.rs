@@ -95,8 +95,8 @@ async fn r70_neither_a_contact_nor_its_object_is_lost_to_a_kill() {
     }
 }
 
-/// An account with a connection `tool` and a call for each of these bookings: they were kept, then the
-/// process died. It is three minutes later, and nobody has looked for them yet.
+/// An account with a connection `tool` and a call for each of these bookings: they were kept, then
+/// the process died. It is three minutes later, and nobody has looked for them yet.
 async fn with_kept_calls(bookings: &[&str]) -> Called {
     let api = Called::new().await;
     let path = connected(&api, "tool", &json!({ "kind": "calendly", "secret": SECRET })).await;

@@ -1,4 +1,5 @@
-//! Bookings become objects of their contacts, and run through a campaign each for itself (R70, R71).
+//! Bookings become objects of their contacts, and run through a campaign each for itself (R70,
+//! R71).
 
 use serde_json::{Value, json};
 
@@ -211,7 +212,8 @@ async fn every_attendee_has_an_object_of_its_own() {
     assert_eq!(only(&api, BOB).await["fields"]["status"], "booked");
 }
 
-/// The fault: a move that a host had to confirm was never told, and the reminder of it left unconfirmed.
+/// The fault: a move that a host had to confirm was never told, and the reminder of it left
+/// unconfirmed.
 #[tokio::test]
 async fn r71_a_booking_that_a_host_confirms_is_moved_and_confirmed_again() {
     let (api, path) = account("calcom").await;

@@ -7,8 +7,8 @@ use crate::decide::{Decision, Ignored, decide, hold_undecided, quarantine_is_emp
 use crate::enrollment::{DayCount, Enrollment};
 use crate::time::Zone;
 
-/// A contact that waits for a timer, for a message in the queue, and for one that waits for the send
-/// window.
+/// A contact that waits for a timer, for a message in the queue, and for one that waits for the
+/// send window.
 fn at_three_rests() -> Story {
     let mut story = Story::with_settings(
         "{ email_time: { from: '10:00', to: '17:00' } }",

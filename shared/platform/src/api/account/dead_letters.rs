@@ -148,8 +148,8 @@ async fn delete(
     }
 }
 
-/// Has a dead letter done again, by the handler of such work. It is done when the letter is gone. If
-/// it cannot be done this time either, the letter stays: `asked_at` is `null` then, `tries` one
+/// Has a dead letter done again, by the handler of such work. It is done when the letter is gone.
+/// If it cannot be done this time either, the letter stays: `asked_at` is `null` then, `tries` one
 /// more, and `why` says why.
 #[utoipa::path(post, path = "/v1/dead-letters/{id}/redrive", tag = "Dead letters",
     params(("id" = String, Path, description = "The letter's id")),

@@ -57,8 +57,8 @@ struct WhatToDraw {
 /// What pictures are made from.
 struct Drawing<'a>(&'a Platform);
 
-/// The campaign as an SVG image for light and dark ground: a box for each element, an arrow for each
-/// edge. It may show the counts, and a contact's way.
+/// The campaign as an SVG image for light and dark ground: a box for each element, an arrow for
+/// each edge. It may show the counts, and a contact's way.
 #[utoipa::path(get, path = "/v1/campaigns/{id}/graph.svg", tag = "Campaigns", params(("id" = String, Path), WhatToDraw),
     responses((status = 200, body = String, content_type = "image/svg+xml"), (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn svg(

@@ -1,8 +1,8 @@
 //! Publishing with foresight: what publishing would do. Nothing is written.
 //!
 //! Everything that is read is bounded: [`MOST_PLAYED`] of those in flight, and of each the
-//! [`HISTORY_READ`] newest pieces of its history, for no longer than [`PLAYED_FOR`]. The answer says
-//! how many were looked at.
+//! [`HISTORY_READ`] newest pieces of its history, for no longer than [`PLAYED_FOR`]. The answer
+//! says how many were looked at.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Campaigns: drafts, versions, publishing with foresight, simulating, previewing, drawing, pause and
-//! resume, statistics.
+//! Campaigns: drafts, versions, publishing with foresight, simulating, previewing, drawing, pause
+//! and resume, statistics.
 
 pub(in crate::api) mod calls;
 pub(in crate::api) mod drafts;

@@ -203,9 +203,9 @@ async fn preview(
     Answer::ok(&answer)
 }
 
-/// Sends one e-mail of the draft to one address, with `[Test]` before its subject. It is no message:
-/// nothing in any campaign follows from it, nothing counts it, and its links unsubscribe nobody. An
-/// account sends 50 a day.
+/// Sends one e-mail of the draft to one address, with `[Test]` before its subject. It is no
+/// message: nothing in any campaign follows from it, nothing counts it, and its links unsubscribe
+/// nobody. An account sends 50 a day.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/emails/{key}/test", tag = "Campaigns",
     params(("id" = String, Path), ("key" = String, Path, description = "The key under `emails`")),
     request_body = WhatToTest,

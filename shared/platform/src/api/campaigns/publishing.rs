@@ -49,9 +49,9 @@ enum PublishAnswer {
     Foreseen(Box<Foreseen>),
 }
 
-/// Publishes the draft as a new version, which never changes. With `dry_run=true` nothing is written,
-/// and the answer says what publishing would do: what is different, who waits where, and who in
-/// flight would go elsewhere.
+/// Publishes the draft as a new version, which never changes. With `dry_run=true` nothing is
+/// written, and the answer says what publishing would do: what is different, who waits where, and
+/// who in flight would go elsewhere.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/publish", tag = "Campaigns",
     params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = SEEN), WhetherToPublish),
     request_body = Option<HowToPublish>,

@@ -37,9 +37,9 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct WhatToSimulate {
-    /// What happens to whom, and when. Its format is described in `docs/authoring.md`; the account's
-    /// zone, fields and types of objects are there unless it says otherwise. `campaigns` in it is
-    /// not used.
+    /// What happens to whom, and when. Its format is described in `docs/authoring.md`; the
+    /// account's zone, fields and types of objects are there unless it says otherwise. `campaigns`
+    /// in it is not used.
     #[schema(value_type = std::collections::BTreeMap<String, Value>)]
     scenario: Value,
     /// A document instead of the draft, YAML or JSON.

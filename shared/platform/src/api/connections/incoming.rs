@@ -11,8 +11,9 @@
 //! | too many | 429; not kept |
 //! | an unknown URL | 404; not kept |
 //!
-//! A tool that is answered 2xx does not send again, and a wrong map is mended here: the kept call is
-//! replayed. The answer says nothing about the account. A shop such as Digistore24 looks for `OK`.
+//! A tool that is answered 2xx does not send again, and a wrong map is mended here: the kept call
+//! is replayed. The answer says nothing about the account. A shop such as Digistore24 looks for
+//! `OK`.
 //!
 //! The same call again is done once: of a signed tool, and of one that says which call it is
 //! (`Webhook-Id`, `Idempotency-Key`), as long as the first is kept; of other forms within ten
@@ -267,8 +268,8 @@ impl Arrived<'_> {
     }
 }
 
-/// What came of a call. One that could not be done for now is kept, and done later: whether the tool
-/// would send it again is not to be relied on.
+/// What came of a call. One that could not be done for now is kept, and done later: whether the
+/// tool would send it again is not to be relied on.
 fn ended_or_left(
     worked: Result<(Outcome, Option<Problem>), Problem>,
 ) -> Result<(Outcome, Option<Problem>), Problem> {
@@ -421,7 +422,8 @@ impl Working<'_> {
             }
         };
         let Self { platform, connection, at, is_continued } = *self;
-        // What of it was written already is known by its pointer; only a replay writes it once more.
+        // What of it was written already is known by its pointer; only a replay writes it once
+        // more.
         let (is_replayed, expires) = (call.replayed.is_some(), call.expires());
         let is_continued = is_continued && !is_replayed;
         let performer =

@@ -1,5 +1,6 @@
-//! Dates of a booking that were lost: with a date that cannot be read, or in a zone that is unknown, what
-//! is ahead would be there, and its contact would not hear of it in time. So nothing is written of it.
+//! Dates of a booking that were lost: with a date that cannot be read, or in a zone that is
+//! unknown, what is ahead would be there, and its contact would not hear of it in time. So nothing
+//! is written of it.
 
 use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::ObjectType;

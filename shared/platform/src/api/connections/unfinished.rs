@@ -1,9 +1,10 @@
-//! Calls that were kept and not ended are done: the process was killed, or the table did not answer.
+//! Calls that were kept and not ended are done: the process was killed, or the table did not
+//! answer.
 //!
 //! What is kept was answered with success, or the tool has heard nothing. Neither is reason to wait
 //! for the tool to send it again: many send once. So every few minutes the calls of the last hour
-//! are looked at, once an hour those of the last day, and after a start of one process all that are
-//! kept.
+//! are looked at, once an hour those of the last day, once a day those of three days, and after a
+//! start of one process all that are kept.
 //!
 //! | a call | is |
 //! |---|---|
@@ -13,10 +14,10 @@
 //! | that cannot be done for nearly a day | failed, and can be replayed |
 //! | of which three attempts in turn never ended | failed: it is what ends the process each time |
 //!
-//! Who ends it first ends it. An attempt is noted before it is begun, and that note is taken back when
-//! the attempt ends, also with an error. What is left says that a process ended while it worked on
-//! the call. Then the call waits before it is begun again, each time longer: a disturbance of some
-//! minutes breaks off one attempt, not three.
+//! Who ends it first ends it. An attempt is noted before it is begun, and that note is taken back
+//! when the attempt ends, also with an error. What is left says that a process ended while it
+//! worked on the call. Then the call waits before it is begun again, each time longer: a
+//! disturbance of some minutes breaks off one attempt, not three.
 
 use chrono::{TimeDelta, Timelike as _};
 
@@ -47,8 +48,8 @@ const GIVEN_UP_FROM: TimeDelta = TimeDelta::hours(23);
 /// How often a call is begun again, however old it is: one process may have stood still for days.
 const ATTEMPTS: u32 = 3;
 
-/// For how long a call is left alone after its first, second and third attempt that did not end. After
-/// the third it is given up.
+/// For how long a call is left alone after its first, second and third attempt that did not end.
+/// After the third it is given up.
 const WAITS: [TimeDelta; 3] =
     [TimeDelta::minutes(5), TimeDelta::minutes(15), TimeDelta::minutes(15)];
 
@@ -75,19 +76,21 @@ impl LookBack {
     }
 }
 
-/// Does the calls that were kept and not ended, of every connection. To be called every five minutes.
+/// Does the calls that were kept and not ended, of every connection. To be called every five
+/// minutes.
 ///
 /// # Errors
 ///
-/// What the table answers when connections and calls are listed; those of other connections are done
-/// all the same. A call that cannot be done stays for the next round, and does not delay others.
+/// What the table answers when connections and calls are listed; those of other connections are
+/// done all the same. A call that cannot be done stays for the next round, and does not delay
+/// others.
 pub async fn do_unfinished_calls(platform: &Platform, back: LookBack) -> Result<(), Error> {
     let platform = platform.at_work();
     let began = platform.store.now();
     let mut done = Ok(());
     let mut connections = platform.connections.list().await?;
-    // Each may begin a round, also one that looks back a day, and each has its share of the time: none
-    // keeps the others waiting.
+    // Each may begin a round, also one that looks back a day, and each has its share of the time:
+    // none keeps the others waiting.
     let round = began.timestamp().div_euclid(ROUND.num_seconds());
     let round = round + round / ROUNDS_AN_HOUR;
     let first = round.rem_euclid(i64::try_from(connections.len().max(1)).unwrap_or(1));

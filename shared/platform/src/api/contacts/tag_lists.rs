@@ -77,9 +77,9 @@ pub(in crate::api) fn withdrawn(sent: &Value) -> Vec<Tag> {
         .collect()
 }
 
-/// What makes these, which were read from `sent`, all tags of the one that was there before: what is
-/// to be assigned, without those that it has, and what is to be withdrawn. In an object only `null`
-/// withdraws one.
+/// What makes these, which were read from `sent`, all tags of the one that was there before: what
+/// is to be assigned, without those that it has, and what is to be withdrawn. In an object only
+/// `null` withdraws one.
 pub(in crate::api) fn replacing(
     sent: &Value,
     tags: Vec<Tag>,

@@ -214,8 +214,8 @@ struct MassAction {
     sent_until: Option<String>,
     /// The name of the API key that asked.
     by: String,
-    /// When it was asked for. It speaks of the account as it was then: a contact that enrolled later
-    /// is not changed.
+    /// When it was asked for. It speaks of the account as it was then: a contact that enrolled
+    /// later is not changed.
     #[schema(format = DateTime)]
     as_of: String,
     #[schema(format = DateTime)]

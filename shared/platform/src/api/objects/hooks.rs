@@ -25,8 +25,8 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
     calls!(on, object)
 }
 
-/// What is posted about an object and its contact. Any other key is a field of the object's type. It
-/// describes: what is posted is read member by member.
+/// What is posted about an object and its contact. Any other key is a field of the object's type.
+/// It describes: what is posted is read member by member.
 #[derive(Debug, ToSchema)]
 pub struct PostedObject {
     /// The object's key, unique in account and type.
@@ -43,8 +43,8 @@ pub struct PostedObject {
     pub name: Option<String>,
     /// The contact's telephone number, as it is written.
     pub phone: Option<String>,
-    /// The contact's zone: an IANA name, or another common name. Dates without an offset are read in
-    /// it.
+    /// The contact's zone: an IANA name, or another common name. Dates without an offset are read
+    /// in it.
     pub time_zone: Option<String>,
     /// The contact's language, a BCP 47 tag.
     pub locale: Option<String>,

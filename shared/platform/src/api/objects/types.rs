@@ -85,8 +85,8 @@ struct WrittenObjectType {
     /// Its fields by key.
     #[serde(default)]
     fields: BTreeMap<String, WrittenObjectField>,
-    /// How long an object without tokens is kept after its last change, such as `400 days`; at least
-    /// `1 day`.
+    /// How long an object without tokens is kept after its last change, such as `400 days`; at
+    /// least `1 day`.
     #[serde(default)]
     keep: Option<String>,
     /// May be there, as it is answered; it must be that of the path.

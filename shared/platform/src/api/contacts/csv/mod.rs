@@ -1,5 +1,5 @@
-//! Contacts, and objects of contacts, as CSV: read row by row, written page by page, safe to open in
-//! a spreadsheet.
+//! Contacts, and objects of contacts, as CSV: read row by row, written page by page, safe to open
+//! in a spreadsheet.
 
 pub(in crate::api) mod columns;
 pub(in crate::api) mod export;
