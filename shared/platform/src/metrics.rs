@@ -113,9 +113,9 @@ impl Metric {
 }
 
 /// Emits the metrics of a committed decision, with its writes to the contact and the history.
-pub(crate) fn committed(writes: &[ContactWrite], records: &[Record]) {
+pub(crate) fn committed<'w>(writes: impl Iterator<Item = &'w ContactWrite>, records: &[Record]) {
     Metric::Decisions.emit(1);
-    if let Some(depth) = writes.iter().map(|write| write.causality.depth).max() {
+    if let Some(depth) = writes.map(|write| write.causality.depth).max() {
         Metric::CausalDepth.emit(i64::from(depth));
     }
     for line in records.iter().flat_map(|record| &record.lines) {

@@ -283,6 +283,47 @@ fn r14_a_trigger_after_a_restart_is_never_lost() {
     });
 }
 
+/// What is parked does not vanish: it is rechecked, or discarded with a line. A restart discards
+/// only a trigger of its own chain.
+struct ParkedTriggers;
+
+impl Watch for ParkedTriggers {
+    fn after(&mut self, done: &Performed<'_>) {
+        let lines = lines(done.observed);
+        for (key, before) in done.before {
+            let (Some(parked), Some(after)) = (&before.parked, done.after(key)) else { continue };
+            let lines = lines.get(key).map_or(&[][..], Vec::as_slice);
+            let count = |is: fn(&Happened) -> bool| lines.iter().filter(|it| is(&it.what)).count();
+            let answered = count(|it| matches!(it, Happened::Rechecked));
+            let discarded = count(|it| matches!(it, Happened::ParkedDiscarded));
+            if after.parked.is_none() {
+                assert!(answered + discarded > 0, "{key:?} after {:?}: {lines:?}", done.work);
+            }
+            let restarts = count(|it| matches!(it, Happened::Restarted { .. }));
+            let others = count(|it| {
+                matches!(
+                    it,
+                    Happened::Reset
+                        | Happened::Stopped
+                        | Happened::Held { .. }
+                        | Happened::Released
+                )
+            });
+            let is_own = after.restart_chain == Some(parked.causality.chain);
+            if restarts == 1 && answered + others == 0 && !is_own {
+                assert!(after.parked.is_some(), "{key:?} after {:?}: {lines:?}", done.work);
+            }
+        }
+    }
+}
+
+#[test]
+fn r14_a_parked_trigger_is_rechecked_or_discarded_with_a_line() {
+    check(2_000, &stories(50), |story| {
+        story.run(&mut ParkedTriggers);
+    });
+}
+
 #[test]
 fn r30_at_most_one_message_per_step() {
     check(1_500, &stories(40), |story| {

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use dacapo_engine::campaign::format::{
-    DateTimer, Document, Element, EventElement, Of, Start, Unmet,
+    Arrival, DateTimer, Document, Element, EventElement, Of, Start,
 };
 use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::condition::{Condition, Reads};
@@ -125,7 +125,7 @@ impl<'a> Facts<'a> {
         let places: HashMap<&ElementId, usize> =
             document.elements.iter().enumerate().map(|(i, (id, _))| (id, i)).collect();
         let edges = document.elements.iter().map(|(_, element)| {
-            if ends_path(element, document) {
+            if element.arrival(&document.id) == Arrival::EndsPath {
                 return Vec::new();
             }
             let edges = element.edges().into_iter();
@@ -207,13 +207,7 @@ impl<'a> Facts<'a> {
 
     /// Whether the next run begins here.
     pub(super) fn begins_next_run(&self, element: usize) -> bool {
-        match self.element(element) {
-            Element::Restart(_) => true,
-            Element::Reset(reset) => {
-                reset.campaign.as_ref().is_none_or(|it| *it == self.document.id)
-            }
-            _ => false,
-        }
+        self.arrival(element) == Arrival::BeginsNextRun
     }
 
     /// The elements at which the next run begins.
@@ -223,11 +217,12 @@ impl<'a> Facts<'a> {
 
     /// Whether a token that arrives stays for a while.
     pub(super) fn is_rest(&self, element: usize) -> bool {
-        match self.element(element) {
-            Element::Event(_) | Element::Wait(_) | Element::DateTimer(_) => true,
-            Element::Goal(goal) => goal.unmet == Unmet::Wait,
-            _ => false,
-        }
+        self.arrival(element) == Arrival::Rests
+    }
+
+    /// What a token does that arrives.
+    fn arrival(&self, element: usize) -> Arrival {
+        self.element(element).arrival(&self.document.id)
     }
 
     /// Whether `to` comes after `from` in the same run, by at least one edge (R9).
@@ -470,15 +465,5 @@ fn word(key: dacapo_engine::campaign::format::EdgeKey) -> &'static str {
     match key {
         EdgeKey::Key(key) => key,
         EdgeKey::Branch(_) => "branches",
-    }
-}
-
-/// Whether a path ends here although the element has edges (R16).
-fn ends_path(element: &Element, document: &Document) -> bool {
-    match element {
-        Element::StopCampaign(stop) => {
-            stop.campaign.as_ref().is_none_or(|campaign| *campaign == document.id)
-        }
-        _ => false,
     }
 }

@@ -15,9 +15,9 @@ use crate::ids::{CampaignId, ElementId, FieldKey, ObjectType};
 use crate::time::{Daytime, Hours, Instant, Span, TimeOfDay, Weekdays, Zone};
 
 pub use super::elements::{
-    Branch, ChangeTags, DateTimer, Edge, EdgeKey, Element, Empty, End, EventElement, Goal, Method,
-    Of, Otherwise, Past, Repeat, Reset, Restart, SendEmail, SetField, Split, Start, StartCampaign,
-    StopCampaign, Unmet, Until, Wait, Webhook, WeightedEdge, Window,
+    Arrival, Branch, ChangeTags, DateTimer, Edge, EdgeKey, Element, Empty, End, EventElement, Goal,
+    Method, Of, Otherwise, Past, Repeat, Reset, Restart, SendEmail, SetField, Split, Start,
+    StartCampaign, StopCampaign, Unmet, Until, Wait, Webhook, WeightedEdge, Window,
 };
 pub use crate::one_or_many::OneOrMany;
 

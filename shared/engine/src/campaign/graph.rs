@@ -133,6 +133,18 @@ impl Graph {
         self.leads_to(from, to) && !self.leads_to(to, from)
     }
 
+    /// Whether an entry is used up by the events that fire on the same occasion before it and after
+    /// it: one of them lies ahead of it (R10). Of events in a circle only the first one counts.
+    pub fn is_used_up(
+        &self,
+        entry: usize,
+        before: impl IntoIterator<Item = usize>,
+        after: impl IntoIterator<Item = usize>,
+    ) -> bool {
+        before.into_iter().any(|event| self.leads_to(entry, event))
+            || after.into_iter().any(|event| self.is_only_ahead(entry, event))
+    }
+
     /// Whether more than one token can pass the element in the same run: one that comes back to it,
     /// or one of another entry.
     pub fn is_passed_again(&self, place: usize) -> bool {
@@ -198,7 +210,7 @@ impl Graph {
         let mut open = vec![from];
         while let Some(place) = open.pop() {
             let element = &self.document.elements[place].1;
-            if element.of_type().arrival(&self.document.id) == Arrival::BeginsNextRun
+            if element.arrival(&self.document.id) == Arrival::BeginsNextRun
                 || (place != from && !passes(element))
             {
                 continue;

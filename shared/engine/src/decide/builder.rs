@@ -115,6 +115,7 @@ impl<'a> DecisionBuilder<'a> {
             (Some(_) | None, None) | (None, Some(_)) => true,
         };
         self.next.fired.retain(is_same);
+        self.next.fired_at.retain(|id, _| is_same(id));
         self.next.yearly.retain(|id, _| is_same(id));
         self.next.version = newest.version;
         self.graph = newest;
@@ -191,11 +192,16 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     pub(super) fn push_line(&mut self, line: Line) {
+        self.push_line_because(&self.occasion.cause().clone(), line);
+    }
+
+    /// Adds a line that has a cause of its own.
+    pub(super) fn push_line_because(&mut self, cause: &Cause, line: Line) {
         match self.records.last_mut() {
-            Some(record) if record.because == *self.occasion.cause() => record.lines.push(line),
+            Some(record) if record.because == *cause => record.lines.push(line),
             _ => self.records.push(Record {
                 at: self.occasion.now(),
-                because: self.occasion.cause().clone(),
+                because: cause.clone(),
                 lines: vec![line],
             }),
         }

@@ -99,10 +99,11 @@ impl<'a> DecisionBuilder<'a> {
                 matching.push((place, id, event));
             }
         }
+        let place_of = |(place, ..): &(usize, &ElementId, &EventElement)| *place;
         for (nth, (place, id, event)) in matching.iter().enumerate() {
-            // Of events in a circle only the first one counts.
-            let used_up = matching[..nth].iter().any(|(to, ..)| graph.leads_to(*place, *to))
-                || matching[nth + 1..].iter().any(|(to, ..)| graph.is_only_ahead(*place, *to));
+            let (before, after) = (&matching[..nth], &matching[nth + 1..]);
+            let (before, after) = (before.iter().map(place_of), after.iter().map(place_of));
+            let used_up = graph.is_used_up(*place, before, after);
             self.fire_entry(*place, id, event.next.as_ref(), used_up);
         }
     }
@@ -219,15 +220,22 @@ impl<'a> DecisionBuilder<'a> {
     /// One recheck, however many triggers come (R14).
     pub(super) fn park(&mut self, regardless: bool) {
         let Some(until) = self.next.eligible_at.filter(|_| self.has_starts()) else { return };
+        let causality = self.occasion.causality();
+        let parked = Parked { because: self.occasion.cause().clone(), regardless, causality };
         match self.next.parked.as_mut() {
-            Some(parked) if regardless && !parked.regardless => parked.regardless = true,
-            Some(_) => return,
+            Some(before) if regardless && !before.regardless => before.regardless = true,
+            Some(before) => {
+                // A restart by a token of the parked trigger's chain would discard it (R13): one of
+                // another chain takes its place.
+                let chain = before.causality.chain;
+                let is_of_a_token = self.next.tokens.iter().any(|it| it.causality.chain == chain);
+                if is_of_a_token && chain != causality.chain && !before.regardless {
+                    *before = parked;
+                }
+                return;
+            }
             None => {
-                self.next.parked = Some(Parked {
-                    because: self.occasion.cause().clone(),
-                    regardless,
-                    causality: self.occasion.causality(),
-                });
+                self.next.parked = Some(parked);
                 self.effects.push(Effect::Recheck { run: self.next.run, due: until });
             }
         }
@@ -283,6 +291,7 @@ impl<'a> DecisionBuilder<'a> {
             self.choose_version(standing);
         }
         if !self.has_starts() {
+            self.line(None, Happened::ParkedDiscarded);
             return;
         }
         let cause = Cause::Recheck(Box::new(parked.because));

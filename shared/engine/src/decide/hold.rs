@@ -67,8 +67,7 @@ pub(super) fn hold(
     for token in std::mem::take(&mut next.tokens) {
         end_token(next, &token, zone, &mut follows);
     }
-    next.parked = None;
-    follows.lines.extend(discard_parked_entries(next));
+    follows.lines.extend(discard_parked(next));
     next.restart_chain = None;
     next.status = Status::Held;
     next.held = Some(guard);
@@ -112,12 +111,14 @@ pub(super) fn uncount_message(next: &mut Enrollment, token: &Token, zone: Zone) 
     }
 }
 
-/// Discards what came in the pause (R51). Returns the lines that say so.
-pub(super) fn discard_parked_entries(next: &mut Enrollment) -> Vec<Line> {
+/// Discards the trigger and the entries that are parked (R14, R51). Returns the lines that say so.
+pub(super) fn discard_parked(next: &mut Enrollment) -> Vec<Line> {
     let run = next.run;
-    let discarded = |element| Line { run, element: Some(element), what: Happened::ParkedDiscarded };
-    let parked = std::mem::take(&mut next.parked_entries);
-    parked.into_iter().map(|entry| discarded(entry.element)).collect()
+    let discarded = |element| Line { run, element, what: Happened::ParkedDiscarded };
+    let trigger = next.parked.take().map(|_| discarded(None));
+    let entries = std::mem::take(&mut next.parked_entries);
+    let entries = entries.into_iter().map(|entry| discarded(Some(entry.element)));
+    trigger.into_iter().chain(entries).collect()
 }
 
 /// The deepest place in a chain among the tokens; without tokens that of the last change that was

@@ -2,11 +2,11 @@
 //!
 //! In a pause nothing fires, and nothing is lost: an event that would have fired, a start that
 //! would have been checked and a trigger of a restart are parked, each once, with a line that says
-//! so. A reset, a stop or a guard that holds discards them, each with a line. The list is bounded
-//! by the number of entries.
+//! so. A reset, a stop, a release or a guard that holds discards them, each with a line. The list
+//! is bounded by the number of entries.
 
 use super::builder::DecisionBuilder;
-use super::hold::discard_parked_entries;
+use super::hold::discard_parked;
 use super::{DEEPEST, Effect, Ignored, Source};
 use crate::campaign::CampaignState;
 use crate::campaign::format::Element;
@@ -131,9 +131,9 @@ impl DecisionBuilder<'_> {
         self.line(None, Happened::ParkedUntilResumed { not_before });
     }
 
-    /// A reset, a stop or a guard discards what came in the pause.
-    pub(super) fn discard_parked_entries(&mut self) {
-        for line in discard_parked_entries(&mut self.next) {
+    /// Discards what is parked, with a line for each.
+    pub(super) fn discard_parked(&mut self) {
+        for line in discard_parked(&mut self.next) {
             self.push_line(line);
         }
     }
@@ -201,8 +201,7 @@ impl DecisionBuilder<'_> {
         }
     }
 
-    /// Whether an event that fires on the same resume lies ahead of an entry. Of events in a circle
-    /// only the first one counts.
+    /// Whether an entry is used up by the events that fire on the same resume.
     fn is_used_up(&self, place: usize, later: &[ParkedEntry], fired: &[usize]) -> bool {
         let graph = self.graph;
         let fires = |entry: &ParkedEntry| match graph.element(&entry.element) {
@@ -215,7 +214,6 @@ impl DecisionBuilder<'_> {
             }
             Some(_) | None => None,
         };
-        fired.iter().any(|to| graph.leads_to(place, *to))
-            || later.iter().filter_map(fires).any(|to| graph.is_only_ahead(place, to))
+        graph.is_used_up(place, fired.iter().copied(), later.iter().filter_map(fires))
     }
 }

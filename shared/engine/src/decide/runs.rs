@@ -6,11 +6,11 @@
 use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
-use super::{Ignored, NotStarted, Source};
+use super::{Effect, Ignored, NotStarted, Source};
 use crate::campaign::format::Element;
 use crate::contact::{Author, Causality};
 use crate::enrollment::{Guard, Status};
-use crate::history::{Cause, Command, Happened};
+use crate::history::{Cause, Command, Happened, Line};
 use crate::ids::ElementId;
 use crate::statistics::Counter;
 
@@ -19,7 +19,7 @@ impl<'a> DecisionBuilder<'a> {
     /// lifts `stopped` and `held`. In quarantine only a release comes here.
     fn next_run(&mut self) {
         self.end_all();
-        self.discard_parked_entries();
+        self.discard_parked();
         self.next.run += 1;
         self.next.fired.clear();
         self.next.fired_at.clear();
@@ -28,7 +28,6 @@ impl<'a> DecisionBuilder<'a> {
         self.next.entered = false;
         self.next.completed = false;
         self.next.by_hand = false;
-        self.next.parked = None;
         self.next.held = None;
         self.next.status = Status::Ready;
         self.count(&Counter::Restarted);
@@ -70,21 +69,32 @@ impl<'a> DecisionBuilder<'a> {
     pub(super) fn restart(&mut self, id: Option<&ElementId>, causality: Causality) {
         let delay = self.graph.document.settings.restart_delay();
         let eligible_at = delay.after(self.occasion.now(), self.zone());
-        // Only a reset, a stop or a guard discards what came in the pause (R51).
+        // Only a reset, a stop, a release or a guard discards what is parked (R14, R51). A trigger
+        // of the restart's own chain is discarded here, since it is none (R13).
         let parked_entries = std::mem::take(&mut self.next.parked_entries);
+        let parked = self
+            .next
+            .parked
+            .take_if(|parked| parked.regardless || parked.causality.chain != causality.chain);
         self.next_run();
         self.next.parked_entries = parked_entries;
         self.next.status = Status::AwaitingRestart;
         self.next.eligible_at = Some(eligible_at);
         self.next.restart_chain = Some(causality.chain);
         self.line(id, Happened::Restarted { eligible_at });
+        if let Some(parked) = parked {
+            let run = self.next.run;
+            self.effects.push(Effect::Recheck { run, due: eligible_at });
+            let line = Line { run, element: None, what: Happened::Parked { until: eligible_at } };
+            self.push_line_because(&parked.because, line);
+            self.next.parked = Some(parked);
+        }
     }
 
     /// *Stop campaign* (R16): the contact may not enter until it is reset.
     pub(super) fn stop(&mut self, id: Option<&ElementId>) {
         self.end_all();
-        self.next.parked = None;
-        self.discard_parked_entries();
+        self.discard_parked();
         self.next.held = None;
         self.next.status = Status::Stopped;
         self.line(id, Happened::Stopped);

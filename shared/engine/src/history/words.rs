@@ -229,7 +229,7 @@ impl Happened {
                 because.words()
             ),
             Self::ParkedDiscarded => {
-                "no longer parked: what came in the pause is forgotten".to_owned()
+                "no longer parked: what came meanwhile is forgotten".to_owned()
             }
             Self::NotFired { reason } => format!("not fired: {reason}"),
             Self::Rechecked => "start conditions rechecked".to_owned(),

@@ -133,7 +133,7 @@ impl Decisions {
                 Err(TableError::Contended) => return Ok(Commit::Lost),
                 Err(error) => return Err(error.into()),
             }
-            metrics::committed(&writes, &lines);
+            metrics::committed(writes.iter().chain(&person_writes), &lines);
             return Ok(Commit::Made(Box::new(Next { enrollment: stored.enrollment, withdrawn })));
         }
     }

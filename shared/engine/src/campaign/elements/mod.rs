@@ -128,7 +128,7 @@ pub(super) trait ElementType {
 
 /// What a token does that arrives at an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arrival {
+pub enum Arrival {
     /// It goes on at once, or as soon as a message is settled.
     GoesOn,
     /// It stays (R41), so that a circle through the element takes time.
@@ -231,6 +231,11 @@ impl Element {
     /// Its edges in the order of their keys, each with the key that holds it.
     pub fn edges(&self) -> Vec<(EdgeKey, &ElementId)> {
         self.of_type().edges()
+    }
+
+    /// What a token does that arrives. `this` is the campaign that the element belongs to.
+    pub fn arrival(&self, this: &CampaignId) -> Arrival {
+        self.of_type().arrival(this)
     }
 
     /// The condition that it holds, if its type has one.

@@ -54,7 +54,7 @@ impl<'a> Graph<'a> {
             .elements
             .iter()
             .map(|(_, element)| {
-                let edges = if element.of_type().arrival(&document.id) == Arrival::EndsPath {
+                let edges = if element.arrival(&document.id) == Arrival::EndsPath {
                     Vec::new()
                 } else {
                     element.edges()
@@ -109,13 +109,12 @@ fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
                         remedy,
                     );
                 }
-                Some(_) if element.of_type().arrival(&document.id) == Arrival::EndsPath => findings
-                    .warning(
-                        "edge_without_effect",
-                        &At::Value(&edge_path()),
-                        "a path that stops its own campaign ends; this edge is never taken",
-                        "remove it, or name the other campaign that is to be stopped",
-                    ),
+                Some(_) if element.arrival(&document.id) == Arrival::EndsPath => findings.warning(
+                    "edge_without_effect",
+                    &At::Value(&edge_path()),
+                    "a path that stops its own campaign ends; this edge is never taken",
+                    "remove it, or name the other campaign that is to be stopped",
+                ),
                 Some(_) => {}
             }
         }
@@ -150,7 +149,7 @@ fn cycles(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
     let restless: Vec<bool> = document
         .elements
         .iter()
-        .map(|(_, each)| each.of_type().arrival(&document.id) != Arrival::Rests)
+        .map(|(_, each)| each.arrival(&document.id) != Arrival::Rests)
         .collect();
     let mut named = BTreeSet::new();
     for (i, (id, _)) in document.elements.iter().enumerate() {

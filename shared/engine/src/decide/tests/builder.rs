@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::{Event, Story, settled};
+use super::{Event, Story, settled, timer};
 
 const WELCOME: &str = "
     lead: { type: start, when: { tag: Lead }, next: mail }
@@ -105,5 +105,32 @@ fn r50_without_tokens_the_newest_version_counts() {
               run 1 customer: entered the campaign
               run 1 -: campaign completed
         "#]],
+    );
+}
+
+#[test]
+fn r50_an_element_of_another_type_has_used_no_moment() {
+    let entries = "
+        a: { type: start, when: { tag: A }, next: turn }
+        b: { type: event, on: { tag_added: B }, next: turn }
+    ";
+    let wait = "turn: { type: wait, until: { time: '10:00' } }";
+    let mut story = Story::of(&format!("{entries}{wait}"));
+    story.add("A").happens(&Event::Changed);
+    story.at("2026-12-01 10:00").happens(&timer(1, 1, "2026-12-01 10:00"));
+    let date = "turn: { type: date_timer, field: visit }";
+    story.publish("{}", &format!("{entries}{date}"), false);
+    story.visit("2026-12-01 10:00").add("B").check(
+        &Event::Changed,
+        &expect![[r#"
+        run 1 active
+        token 2 at turn: until 12-01 10:00
+        fired a, b
+        effect: schedule 1.2 at 12-01 10:00
+        effect: status changed, chain 3, depth 0
+        12-01 10:00 because tag B was added by API key desk:
+          run 1 b: the event happened
+          run 1 turn: timer set for Dec 1, 2026, 10:00 AM (UTC)
+    "#]],
     );
 }

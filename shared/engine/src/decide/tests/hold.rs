@@ -83,7 +83,7 @@ fn r51_a_defect_forgets_what_came_in_the_pause() {
         effect: status changed, chain 5, depth 0
         12-01 09:01 because of a defect:
           run 1 -: held: a change could not be decided and waits in quarantine
-          run 1 lead: no longer parked: what came in the pause is forgotten
+          run 1 lead: no longer parked: what came meanwhile is forgotten
     "#]]);
 }
 

@@ -92,7 +92,7 @@ fn r51_a_reset_forgets_what_came_in_the_pause() {
         &expect![[r#"
         run 2 ready
         12-01 09:02 because campaign other asked for it:
-          run 1 hot: no longer parked: what came in the pause is forgotten
+          run 1 hot: no longer parked: what came meanwhile is forgotten
           run 2 -: campaign reset
     "#]],
     );
@@ -146,6 +146,6 @@ fn r51_what_a_guard_holds_back_on_the_resume_is_forgotten_with_a_line() {
         effect: status changed, chain 3, depth 0
         12-01 11:00 because the campaign was resumed by API key desk, parked because tag Lead was assigned again by API key desk:
           run 2 lead: held: the most runs a day were reached
-          run 2 hot: no longer parked: what came in the pause is forgotten
+          run 2 hot: no longer parked: what came meanwhile is forgotten
     "#]]);
 }
