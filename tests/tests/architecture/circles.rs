@@ -2,9 +2,9 @@
 //!
 //! Modules are compared level by level: those at the root of the crate, those in each module. One
 //! depends on another of its level if any file below it names an item of the other, in a `use` or
-//! in a path. Tests are ignored. A name that a module above re-exports counts as that module's, so
-//! a cycle through a re-export is not found, nor is one through methods of a type that several
-//! modules add to, such as the builder of a decision.
+//! in a path. Tests are ignored. A name that another module re-exports counts as that of the module
+//! where it is defined. A cycle through methods of a type that several modules add to, such as the
+//! builder of a decision, is not found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,10 +68,10 @@ fn circles(files: &[(String, String)]) -> Vec<Circle> {
         sources.insert(module, (path, code));
     }
     sources.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
-    let modules: BTreeSet<Module> = sources.keys().cloned().collect();
+    let names = Names::of(&sources);
     let mut levels: BTreeMap<Module, Arrows<'_>> = BTreeMap::new();
     for (module, (path, code)) in &sources {
-        for named in named_in(code, module, &modules) {
+        for named in names.modules_in(code, module) {
             let shared = module.iter().zip(&named).take_while(|(one, other)| one == other).count();
             if let (Some(from), Some(to)) = (module.get(shared), named.get(shared)) {
                 let level = levels.entry(module[..shared].to_vec()).or_default();
@@ -179,12 +179,75 @@ fn block(code: &str) -> usize {
     code.len()
 }
 
-/// The modules that the code of a module names.
-fn named_in(code: &str, module: &Module, modules: &BTreeSet<Module>) -> BTreeSet<Module> {
-    let words = words_of(code);
+/// All modules of a crate, and the names that each of them takes from others.
+struct Names {
+    modules: BTreeSet<Module>,
+    /// By module: the names in its `use` items, each with its path from the root of the crate.
+    used: BTreeMap<Module, BTreeMap<String, Vec<String>>>,
+}
+
+impl Names {
+    fn of(sources: &BTreeMap<Module, (&str, String)>) -> Self {
+        let modules = sources.keys().cloned().collect();
+        let mut names = Self { modules, used: BTreeMap::new() };
+        let mut used = BTreeMap::new();
+        for (module, (_, code)) in sources {
+            let paths = paths_in(&words_of(code), true);
+            let full = paths.iter().filter_map(|path| names.full(path, module));
+            let named = full.filter_map(|path| Some((path.last()?.clone(), path)));
+            used.insert(module.clone(), named.collect());
+        }
+        names.used = used;
+        names
+    }
+
+    /// The modules that the code of a module names.
+    fn modules_in(&self, code: &str, module: &Module) -> BTreeSet<Module> {
+        let paths = paths_in(&words_of(code), false);
+        paths.iter().filter_map(|path| Some(self.defined(self.full(path, module)?))).collect()
+    }
+
+    /// A path from the root of the crate; `None` if it leads out of the crate.
+    fn full(&self, path: &[&str], module: &Module) -> Option<Vec<String>> {
+        let supers = path.iter().take_while(|name| **name == "super").count();
+        let (from, names) = match path.first()? {
+            &"crate" => (&[][..], &path[1..]),
+            &"self" => (&module[..], &path[1..]),
+            &"super" => (&module[..module.len().saturating_sub(supers)], &path[supers..]),
+            child if self.modules.contains(&below(module, &[(*child).to_owned()])) => {
+                (&module[..], path)
+            }
+            _ => return None,
+        };
+        let names = names.iter().map(|name| (*name).to_owned());
+        Some(from.iter().cloned().chain(names).collect())
+    }
+
+    /// The module in which the item with this path is defined.
+    fn defined(&self, path: Vec<String>) -> Module {
+        // Each step leads to another module; a bound, lest two re-export each other.
+        let mut path = path;
+        for _ in 0..self.modules.len() {
+            let mut module = path.clone();
+            while !module.is_empty() && !self.modules.contains(&module) {
+                module.pop();
+            }
+            let item = path.get(module.len());
+            let used = item.and_then(|item| self.used.get(&module)?.get(item));
+            match used.filter(|used| !used.starts_with(&path[..=module.len()])) {
+                Some(used) => path = [used, &path[module.len() + 1..]].concat(),
+                None => return module,
+            }
+        }
+        path
+    }
+}
+
+/// The paths that code names, in `use` items and elsewhere, or in `use` items alone.
+fn paths_in<'a>(words: &[&'a str], only_used: bool) -> Vec<Vec<&'a str>> {
     let mut paths: Vec<Vec<&str>> = Vec::new();
     for (at, word) in words.iter().enumerate() {
-        let is_start = ["crate", "super", "self"].contains(word);
+        let is_start = ["crate", "super", "self"].contains(word) && !only_used;
         if *word == "use" {
             let end = words[at..]
                 .iter()
@@ -203,25 +266,7 @@ fn named_in(code: &str, module: &Module, modules: &BTreeSet<Module>) -> BTreeSet
             paths.push(path);
         }
     }
-    paths.into_iter().filter_map(|path| resolved(&path, module, modules)).collect()
-}
-
-/// The module that a path leads to; `None` if it leads out of the crate.
-fn resolved(path: &[&str], module: &Module, modules: &BTreeSet<Module>) -> Option<Module> {
-    let supers = path.iter().take_while(|name| **name == "super").count();
-    let (from, names) = match path.first()? {
-        &"crate" => (&[][..], &path[1..]),
-        &"self" => (&module[..], &path[1..]),
-        &"super" => (&module[..module.len().saturating_sub(supers)], &path[supers..]),
-        child if modules.contains(&below(module, &[(*child).to_owned()])) => (&module[..], path),
-        _ => return None,
-    };
-    let mut named = from.to_vec();
-    named.extend(names.iter().map(|name| (*name).to_owned()));
-    while !named.is_empty() && !modules.contains(&named) {
-        named.pop();
-    }
-    Some(named)
+    paths
 }
 
 /// The paths of a `use` item, from the word at `at` on.
@@ -284,6 +329,9 @@ fn a_circle_is_found_with_its_arrows_and_what_tests_name_makes_none() {
         ("high/one.rs", "use super::{Above, two::{Two as Second, nested}};"),
         ("high/two.rs", "fn f() -> super::one::One { g(\"super::one\") } // crate::low"),
         ("high/tests.rs", "use crate::low::Low;"),
+        ("again/mod.rs", "mod three;\nmod four;\npub use three::Three;\npub use four::Four;"),
+        ("again/three.rs", "use super::Four;"),
+        ("again/four.rs", "fn f() -> crate::again::Three { }"),
         ("low.rs", "use serde::Serialize;\n#[cfg(test)]\nmod tests { use crate::high::High; }"),
     ];
     let circle = Circle {
@@ -294,6 +342,15 @@ fn a_circle_is_found_with_its_arrows_and_what_tests_name_makes_none() {
             "two -> one in high/two.rs".to_owned(),
         ],
     };
+    // Each takes the other's name from where it is re-exported.
+    let again = Circle {
+        inside: "again".to_owned(),
+        modules: vec!["four".to_owned(), "three".to_owned()],
+        arrows: vec![
+            "four -> three in again/four.rs".to_owned(),
+            "three -> four in again/three.rs".to_owned(),
+        ],
+    };
     let owned = |(path, text): (&str, &str)| (path.to_owned(), text.to_owned());
-    assert_eq!(circles(&files.map(owned)), [circle]);
+    assert_eq!(circles(&files.map(owned)), [again, circle]);
 }

@@ -20,6 +20,7 @@ mod mail;
 mod markup;
 mod names;
 mod page;
+mod pages;
 mod reasoning;
 mod story;
 mod timing;
@@ -41,7 +42,8 @@ use crate::simulate::{Bounds, Surroundings, simulate};
 use facts::{All, Facts};
 
 pub use markup::GMAIL_SHOWS;
-pub use page::{Page, index, page};
+pub use page::Page;
+pub use pages::{index, page, page_of};
 
 /// A lint: its names, and how it is found. Its [`Page`] says what it is.
 pub struct Lint {

@@ -2,7 +2,8 @@
 
 use dacapo_engine::campaign::reader::{Source, read};
 
-use super::page::{PAGES, Page};
+use super::Page;
+use super::pages::PAGES;
 use super::{Given, LINTS, check};
 use crate::finding::{Finding, Proof};
 

@@ -107,7 +107,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `situation`, `event`, `decision`, `effect`, `ignored` | what comes in and what goes out |
+//! | `situation`, `event`, `decision`, `effect`, `contact_write`, `ignored` | what comes in and what goes out |
 //! | `builder` | the decision while it is made: begin and finish, versions, lines, counts, guards (R40, R72) |
 //! | `occasion` | what is looked at now: instant, cause, chain, contact, as one value (R3, R42) |
 //! | `tokens`, `in_flight_token` | where tokens rest, how they leave and end (R9, R18, R41) |
@@ -130,6 +130,7 @@
 
 mod builder;
 mod catching_up;
+mod contact_write;
 mod correction;
 mod dates;
 mod decision;
@@ -157,6 +158,7 @@ mod tokens;
 mod writing;
 
 use builder::DecisionBuilder;
+pub use contact_write::ContactWrite;
 pub use correction::{message_left_after_all, missing_changes_seen, written_again};
 pub use decision::{Advance, Decision, Delivery};
 pub use effect::Effect;
@@ -167,7 +169,6 @@ use messages::FinalCheck;
 pub use no_effect::{nothing_changed, why_no_effect};
 pub use outstanding::{outstanding, purpose};
 pub use situation::Situation;
-pub use writing::ContactWrite;
 
 use crate::history::Cause;
 

@@ -5,54 +5,15 @@
 //! of the path, whichever of contact and enrollment the change feed delivers first (R11).
 
 use super::builder::DecisionBuilder;
-use super::{DEEPEST, Effect};
+use super::{ContactWrite, DEEPEST, Effect};
 use crate::campaign::format::Of;
-use crate::contact::{Asked, Author, Causality, Contact, Patch};
+use crate::contact::{Asked, Author, Causality, Patch};
 use crate::history::{Cause, Command, Happened};
 use crate::ids::{CampaignId, ElementId};
-use crate::time::Instant;
 
 /// How many commands to other campaigns an enrollment keeps for its next write. Most of them have
 /// been done long before.
 const COMMANDS_KEPT: usize = 4;
-
-/// A write to the contact.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ContactWrite {
-    /// What it asks for.
-    pub patch: Patch,
-    /// The element that asks.
-    pub by: Author,
-    /// Its place in the chain.
-    pub causality: Causality,
-    /// What was asked of other campaigns before it, and after the write before it.
-    pub asked_before: Vec<Asked>,
-}
-
-impl ContactWrite {
-    /// Applies the writes of a decision, in order, each as a change of its own (R1). Returns
-    /// whether there was any change: if a write changes nothing, what was asked before it is
-    /// carried by the next one.
-    pub fn apply_all(writes: &[Self], contact: &mut Contact, at: Instant) -> bool {
-        let mut fresh = 0;
-        let mut asked_before: Vec<Asked> = Vec::new();
-        for write in writes {
-            asked_before.extend(write.asked_before.iter().cloned());
-            // Tags may have been added since the decision; then these do not fit any more.
-            if !contact.has_room_for(&write.patch) {
-                continue;
-            }
-            let (by, causality) = (write.by.clone(), Some(write.causality));
-            if contact.apply(&write.patch, by, causality, at, fresh).is_some() {
-                fresh += 1;
-                if let Some(change) = contact.recent.last_mut() {
-                    change.asked_before = std::mem::take(&mut asked_before);
-                }
-            }
-        }
-        fresh > 0
-    }
-}
 
 impl DecisionBuilder<'_> {
     /// Writes to the subject, or in a campaign about objects to the person (R72). Committed with

@@ -8,7 +8,6 @@ use chrono::NaiveDate;
 use minijinja::value::{DynObject, Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, Value};
 
-use super::MergeValues;
 use crate::language::{self, DateStyle, InvalidStyle, Language};
 use crate::time::{Instant, Zone};
 
@@ -27,12 +26,12 @@ enum When {
 }
 
 impl ShownDate {
-    pub(super) fn day(date: NaiveDate, values: &MergeValues) -> Self {
-        Self { when: When::Day(date), zone: values.zone, language: values.language }
+    pub(super) fn day(date: NaiveDate, zone: Zone, language: Language) -> Self {
+        Self { when: When::Day(date), zone, language }
     }
 
-    pub(super) fn moment(at: Instant, values: &MergeValues) -> Self {
-        Self { when: When::Moment(at), zone: values.zone, language: values.language }
+    pub(super) fn moment(at: Instant, zone: Zone, language: Language) -> Self {
+        Self { when: When::Moment(at), zone, language }
     }
 
     fn text(&self, style: &DateStyle) -> Result<String, InvalidStyle> {

@@ -82,8 +82,10 @@ impl MergeValues {
             MergeValue::Text(text) => Some(Value::from(text.as_str())),
             MergeValue::Number(number) => Some(number_value(*number)),
             MergeValue::Boolean(yes) => Some(Value::from(*yes)),
-            MergeValue::Date(date) => Some(ShownDate::day(*date, self).into()),
-            MergeValue::DateTime(at) => Some(ShownDate::moment(*at, self).into()),
+            MergeValue::Date(date) => Some(ShownDate::day(*date, self.zone, self.language).into()),
+            MergeValue::DateTime(at) => {
+                Some(ShownDate::moment(*at, self.zone, self.language).into())
+            }
             MergeValue::List(items) => Some(Value::from(items.clone())),
         }
     }

@@ -9,9 +9,11 @@
 use std::collections::BTreeSet;
 
 use dacapo_engine::compact::CollectCompactly as _;
-use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
+use dacapo_engine::ids::ContactId;
 
-use super::{Counted, Counts, Job, JobKind, JobStatus, Jobs, SHARDS, Selection, Shard, StoredPage};
+use super::{
+    Counted, Counts, Job, JobKind, JobStatus, Jobs, Requested, SHARDS, Selection, Shard, StoredPage,
+};
 use crate::Instant;
 use crate::catalog::{Catalog, Head, OpenJob, Together};
 use crate::error::Error;
@@ -32,56 +34,6 @@ const MOST_NAMED: usize = 20;
 
 /// The most jobs that may wait or be under way, so that the catalog stays small.
 const MOST_OPEN: usize = 100;
-
-/// A request for a job.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Requested {
-    /// The kind of work.
-    pub kind: JobKind,
-    /// The contacts that it is about.
-    pub selection: Selection,
-    /// The contacts that are named.
-    pub named: Vec<ContactId>,
-    /// In which campaigns, in order of id.
-    pub campaigns: Vec<CampaignId>,
-    /// Whether all were requested.
-    pub all: bool,
-    /// The name of the API key that asks.
-    pub by: String,
-    /// How many pairs of contact and campaign that is.
-    pub estimate: u64,
-    /// Whether it is so many at least.
-    pub estimate_is_a_minimum: bool,
-}
-
-impl Requested {
-    /// A job that follows from a change of a campaign.
-    pub fn of_campaign(
-        kind: JobKind,
-        campaign: &CampaignId,
-        per: Option<&ObjectType>,
-        by: &str,
-    ) -> Self {
-        Self {
-            kind,
-            selection: match kind {
-                JobKind::Milestones | JobKind::StopCampaign { .. } | JobKind::Release => {
-                    Selection::Enrolled
-                }
-                JobKind::EnrollExisting => {
-                    per.map_or(Selection::Everybody, |kind| Selection::Objects(kind.clone()))
-                }
-                JobKind::EraseAccount | JobKind::Reconcile { .. } => Selection::Everybody,
-            },
-            named: Vec::new(),
-            campaigns: vec![campaign.clone()],
-            all: false,
-            by: by.to_owned(),
-            estimate: 0,
-            estimate_is_a_minimum: false,
-        }
-    }
-}
 
 /// Why a job was not opened.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -35,6 +35,7 @@ mod outcomes;
 mod pages;
 mod progress;
 mod reconciling;
+mod requested;
 mod selection;
 mod worker;
 
@@ -53,11 +54,12 @@ use crate::table::Cursor;
 
 pub use crate::catalog::OpenJob;
 pub(crate) use account::AccountErasure;
-pub use lifecycle::{BeginError, Requested};
+pub use lifecycle::BeginError;
 pub(crate) use outcomes::{PageParts, PageWork};
 pub(crate) use pages::Pages;
 pub use progress::{CancelError, Progress};
 pub(crate) use reconciling::Reconciler;
+pub use requested::Requested;
 pub use selection::{Counted, Picked, Sample};
 pub use worker::JobWorker;
 
