@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::contact::Contact;
-use crate::field::FieldValue;
+use crate::field::{FieldType, FieldValue};
 use crate::ids::{CampaignId, FieldKey, Tag};
 use crate::status::Status;
 use crate::text::folded;
@@ -175,7 +175,7 @@ impl Condition {
             }
             Self::Field(key, test) => {
                 reads.fields.insert(key.clone());
-                if matches!(test, Test::Time(_) | Test::Weekdays(_)) {
+                if test.depends_on_the_zone() {
                     reads.fields.extend(FieldKey::new("time_zone"));
                 }
             }
@@ -214,6 +214,25 @@ impl Test {
             | Self::Less(_)
             | Self::Time(_)
             | Self::Weekdays(_) => None,
+        }
+    }
+
+    /// Whether another zone can make it hold: it looks at the local time of a moment, or compares
+    /// with a moment that is written without an offset. `past`, `future` and `within` are about the
+    /// instant of the occasion and make no occasion of their own (R6).
+    fn depends_on_the_zone(&self) -> bool {
+        match self {
+            Self::Time(_) | Self::Weekdays(_) => true,
+            Self::Equals(than) | Self::Greater(than) | Self::Less(than) => {
+                let read = |zone| FieldType::Datetime.read(than, zone).ok().flatten();
+                read(Zone::UTC) != read(chrono_tz::Asia::Tokyo)
+            }
+            Self::Set
+            | Self::Empty
+            | Self::Past
+            | Self::Future
+            | Self::Contains(_)
+            | Self::Within(_) => false,
         }
     }
 

@@ -95,6 +95,10 @@ pub struct Enrollment {
     /// Why it is held.
     #[serde(rename = "hd", default, skip_serializing_if = "Option::is_none")]
     pub held: Option<Guard>,
+    /// Whether changes are in quarantine and come first: also after a release, until they have been
+    /// decided, whatever the contact goes through meanwhile.
+    #[serde(rename = "qc", default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_quarantined_changes: bool,
     /// The contact's `rev` up to which changes have been applied.
     #[serde(rename = "se")]
     pub seen: u64,
@@ -364,6 +368,7 @@ impl Enrollment {
             by_hand: false,
             hand_call: None,
             held: None,
+            has_quarantined_changes: false,
             seen,
             no_effect: Vec::new(),
             milestones,
@@ -393,12 +398,7 @@ impl Enrollment {
 
     /// Whether a change could not be decided, and waits with those after it until it is released.
     pub fn is_quarantined(&self) -> bool {
-        self.status == Status::Held && self.has_quarantined_changes()
-    }
-
-    /// Whether changes are in quarantine: also after a release, until they have been decided.
-    pub fn has_quarantined_changes(&self) -> bool {
-        self.held == Some(Guard::Undecided)
+        self.status == Status::Held && self.held == Some(Guard::Undecided)
     }
 
     /// Whether something has come while the campaign was paused and is handled when it is resumed
@@ -410,7 +410,7 @@ impl Enrollment {
     /// Whether something is still to happen to it: a token rests, something is parked, or changes
     /// wait in quarantine. An object with such an enrollment is kept (R74).
     pub fn waits(&self) -> bool {
-        !self.tokens.is_empty() || self.waits_for_resume() || self.has_quarantined_changes()
+        !self.tokens.is_empty() || self.waits_for_resume() || self.has_quarantined_changes
     }
 
     /// Whether the entry or goal has fired in this run.

@@ -147,7 +147,13 @@ impl Orders {
     ) -> Option<Order> {
         let enrollment_event = |event, purpose| {
             let (contact, campaign) = (contact.clone(), campaign.clone());
-            Message::EnrollmentEvent(EnrollmentEvent { contact, campaign, event, purpose })
+            Message::EnrollmentEvent(EnrollmentEvent {
+                contact,
+                campaign,
+                event,
+                purpose,
+                then: Vec::new(),
+            })
         };
         let name = |kind, run, step, due| timer_name(contact, campaign, kind, run, step, due);
         match effect {

@@ -63,6 +63,7 @@ fn enrollment_event(contact: &ContactId, event: Event) -> Message {
         campaign,
         event,
         purpose: None,
+        then: Vec::new(),
     })
 }
 

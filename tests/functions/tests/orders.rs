@@ -19,7 +19,13 @@ fn messages(cloud: &Cloud) -> Vec<Message> {
     let (contact, campaign) = (ContactId::new("c1").unwrap(), CampaignId::new("hello").unwrap());
     let enrollment_event = |event| {
         let (contact, campaign) = (contact.clone(), campaign.clone());
-        Message::EnrollmentEvent(EnrollmentEvent { contact, campaign, event, purpose: None })
+        Message::EnrollmentEvent(EnrollmentEvent {
+            contact,
+            campaign,
+            event,
+            purpose: None,
+            then: Vec::new(),
+        })
     };
     let call = Call {
         contact: contact.clone(),

@@ -5,6 +5,7 @@
 //! | the feed, for a contact | it orders per item |
 //! | the effects of an enrollment | it orders per item |
 //! | the commands of one campaign to another about a contact | they are sent while those effects are performed |
+//! | what one campaign tells another of its status | the same; but commands may wait for the feed, so they are apart |
 //! | jobs | they have a sequence number |
 //!
 //! Everything else is delivered in any order, repeats at any later time.
@@ -27,7 +28,8 @@ pub(crate) type Key = (ContactId, CampaignId);
 pub(crate) enum OrderingKey {
     Feed(ContactId),
     Effects(ContactId, CampaignId),
-    Notification(ContactId, CampaignId, CampaignId),
+    Command(ContactId, CampaignId, CampaignId),
+    Status(ContactId, CampaignId, CampaignId),
     Jobs(ContactId, CampaignId),
 }
 
@@ -38,9 +40,14 @@ pub(crate) fn ordering_key(work: &Work) -> Option<OrderingKey> {
             Some(OrderingKey::Effects(contact.clone(), campaign.clone()))
         }
         Work::Event(contact, campaign, event) => match event {
-            Event::Commanded { from, .. } | Event::StatusChanged { from, .. } => Some(
-                OrderingKey::Notification(contact.clone(), campaign.clone(), from.campaign.clone()),
-            ),
+            Event::Commanded { from, .. } => {
+                let from = from.campaign.clone();
+                Some(OrderingKey::Command(contact.clone(), campaign.clone(), from))
+            }
+            Event::StatusChanged { from, .. } => {
+                let from = from.campaign.clone();
+                Some(OrderingKey::Status(contact.clone(), campaign.clone(), from))
+            }
             Event::MassStop { .. } | Event::EnrollExisting { .. } | Event::MassRelease { .. } => {
                 Some(OrderingKey::Jobs(contact.clone(), campaign.clone()))
             }
@@ -312,8 +319,9 @@ impl Drive {
     /// Work that still waits is no repeat, but the same work delivered twice. Work that no state
     /// records would be new, and so would be work that a version published meanwhile orders.
     fn is_a_repeat(&self, work: &Work, queued: usize) -> bool {
-        let was_told = !matches!(ordering_key(work), Some(OrderingKey::Notification(..)))
-            || self.done.contains(work);
+        let key = ordering_key(work);
+        let is_told = matches!(key, Some(OrderingKey::Command(..) | OrderingKey::Status(..)));
+        let was_told = !is_told || self.done.contains(work);
         was_told && !self.queue[..queued].contains(work) && !self.forgotten.contains(work)
     }
 

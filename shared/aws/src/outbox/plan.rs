@@ -173,6 +173,7 @@ mod tests {
             campaign: CampaignId::new("appointment-loop").unwrap(),
             event: Event::TimerDue { run: 2, step: 7, due },
             purpose: None,
+            then: Vec::new(),
         })
     }
 

@@ -44,6 +44,7 @@ fn enrollment_event(event: Event) -> Message {
         campaign: CampaignId::new("hello").unwrap(),
         event,
         purpose: None,
+        then: Vec::new(),
     })
 }
 

@@ -67,12 +67,14 @@ impl Graph {
             custom_events: Vec::new(),
         };
         let all = 0..graph.document.elements.len();
-        graph.reach = all.clone().map(|from| graph.reached(from, |_| true)).collect();
+        graph.reach =
+            all.clone().map(|from| graph.reached(from, |place| graph.is_passed(place))).collect();
         graph.entries = vec![0; all.len()];
         for from in all {
-            let element = &graph.document.elements[from].1;
-            if matches!(element, Element::Start(_) | Element::Event(_)) {
-                let passes = |element: &Element| !matches!(element, Element::Event(_));
+            // Of a reset of this campaign a token of the next run goes on (R11).
+            if graph.lets_in(from) || graph.arrival(from) == Arrival::BeginsNextRun {
+                let is_event = |place| matches!(graph.element_at(place), Element::Event(_));
+                let passes = |place| place == from || (graph.is_passed(place) && !is_event(place));
                 let reached = graph.reached(from, passes);
                 for (entries, reached) in graph.entries.iter_mut().zip(reached) {
                     *entries += usize::from(reached);
@@ -204,18 +206,35 @@ impl Graph {
         built_in(key.as_str()).or_else(|| self.fields.get(key).copied())
     }
 
+    fn element_at(&self, place: usize) -> &Element {
+        &self.document.elements[place].1
+    }
+
+    fn arrival(&self, place: usize) -> Arrival {
+        self.element_at(place).arrival(&self.document.id)
+    }
+
+    fn lets_in(&self, place: usize) -> bool {
+        matches!(self.element_at(place), Element::Start(_) | Element::Event(_))
+    }
+
+    /// Whether a token that comes to the element can go on by its edges in the same run.
+    fn is_passed(&self, place: usize) -> bool {
+        match self.arrival(place) {
+            Arrival::GoesOn | Arrival::Rests => true,
+            Arrival::BeginsNextRun | Arrival::EndsPath => false,
+        }
+    }
+
     /// What can be reached from an element, through those that let a token pass.
-    fn reached(&self, from: usize, passes: impl Fn(&Element) -> bool) -> Vec<bool> {
+    fn reached(&self, from: usize, passes: impl Fn(usize) -> bool) -> Vec<bool> {
         let mut reached = vec![false; self.document.elements.len()];
         let mut open = vec![from];
         while let Some(place) = open.pop() {
-            let element = &self.document.elements[place].1;
-            if element.arrival(&self.document.id) == Arrival::BeginsNextRun
-                || (place != from && !passes(element))
-            {
+            if !passes(place) {
                 continue;
             }
-            for (_, to) in element.edges() {
+            for (_, to) in self.element_at(place).edges() {
                 if let Some(&to) = self.places.get(to)
                     && !reached[to]
                 {
@@ -230,13 +249,13 @@ impl Graph {
     fn collect_reads(&mut self) {
         for (_, element) in &self.document.elements {
             element.of_type().add_reads(&mut self.reads);
-            // A date is taken in the person's zone (R21, R72).
-            if self.own.is_some() && matches!(element, Element::DateTimer(_)) {
-                self.reads.person.fields.extend(FieldKey::new("time_zone"));
-            }
             if let Element::Event(EventElement { on: Edge::Custom(name), .. }) = element {
                 self.custom_events.push(name.clone());
             }
+        }
+        // The zone is the person's (R21, R72).
+        if self.own.is_some() && self.reads.fields.contains("time_zone") {
+            self.reads.person.fields.extend(FieldKey::new("time_zone"));
         }
     }
 }

@@ -110,7 +110,7 @@ impl PersonChange {
             return exactly;
         }
         let mut person = now.clone();
-        for tag in &self.added {
+        for tag in self.added.iter().chain(self.refreshed.keys()) {
             person.tags.entry(tag.clone()).or_insert(now.updated_at);
         }
         self.removed.keys().for_each(|tag| {
@@ -261,6 +261,18 @@ mod tests {
             assert!(!before.tags.contains_key(&tag("Premium")));
             assert_eq!(before.text("city"), Some("Berlin"));
         }
+    }
+
+    #[test]
+    fn r73_a_tag_that_was_assigned_again_was_there_after_the_change() {
+        let mut ann = person();
+        change(&mut ann, "Premium", "Berlin", 5);
+        let then = change(&mut ann, "Premium", "Bremen", 10);
+        let of_person = PersonChange::of(&then, &ann, &reads()).expect("it is read");
+        let remove = Patch { remove: vec![tag("Premium")], ..Patch::default() };
+        ann.apply(&remove, Author::ApiKey("zapier".to_owned()), None, at(20), 0);
+        ann.recent.clear();
+        assert!(of_person.after(&ann).tags.contains_key(&tag("Premium")));
     }
 
     #[test]

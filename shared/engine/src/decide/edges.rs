@@ -4,6 +4,7 @@
 //! person around an object, is taken as it is now.
 
 use super::builder::DecisionBuilder;
+use crate::account::Account;
 use crate::campaign::format::Edge;
 use crate::condition::{Condition, View};
 use crate::contact::{Change, Contact};
@@ -15,7 +16,10 @@ impl DecisionBuilder<'_> {
     pub(super) fn happens(&self, edge: &Edge, change: &Change) -> bool {
         let left = self.contact_after(change);
         let person = self.situation.person.unwrap_or(&left);
-        self.judged(|view| happened(edge, change, &View { contact: &left, person, ..*view }))
+        let account = self.situation.account;
+        self.judged(|view| {
+            happened(edge, change, &View { contact: &left, person, ..*view }, account)
+        })
     }
 
     /// Whether the change can concern this enrollment: what changed of an object's person concerns
@@ -28,7 +32,7 @@ impl DecisionBuilder<'_> {
 
 /// Whether a change, which left the subject like this, is the edge that an event reacts to. The
 /// person is as it is now.
-pub(super) fn happened(edge: &Edge, change: &Change, view: &View<'_>) -> bool {
+pub(super) fn happened(edge: &Edge, change: &Change, view: &View<'_>, account: &Account) -> bool {
     let any = |tags: &[Tag], happened: &dyn Fn(&Tag) -> bool| tags.iter().any(happened);
     let now_set = |key| view.contact.fields.contains_key(key);
     match edge {
@@ -41,22 +45,25 @@ pub(super) fn happened(edge: &Edge, change: &Change, view: &View<'_>) -> bool {
         Edge::FieldChanged(key) => matches!(change.fields.get(key), Some(Some(_))) && now_set(key),
         Edge::FieldCleared(key) => matches!(change.fields.get(key), Some(Some(_))) && !now_set(key),
         Edge::Custom(name) => change.event.as_ref() == Some(name),
-        Edge::Becomes(condition) => became(condition, change, view),
+        Edge::Becomes(condition) => became(condition, change, view, account),
         Edge::Contact(edge) => change.person.as_ref().is_some_and(|of_person| {
             let person = of_person.after(view.person);
             let view = View { contact: &person, person: &person, ..*view };
-            happened(edge, &of_person.as_change(change), &view)
+            happened(edge, &of_person.as_change(change), &view, account)
         }),
     }
 }
 
-/// Whether a change made a condition come true (R73). What it did not touch was then as it is now.
-fn became(condition: &Condition, change: &Change, view: &View<'_>) -> bool {
+/// Whether a change made a condition come true (R73). What it did not touch was then as it is now;
+/// before and after are each judged in the zone that the person had.
+fn became(condition: &Condition, change: &Change, view: &View<'_>, account: &Account) -> bool {
     if !change.touches(&condition.reads()) {
         return false;
     }
-    let holds =
-        |contact: &Contact, person: &Contact| condition.holds(&View { contact, person, ..*view });
+    let holds = |contact: &Contact, person: &Contact| {
+        let zone = account.zone_of(person);
+        condition.holds(&View { contact, person, zone, ..*view })
+    };
     match &change.person {
         Some(of_person) => {
             let after = of_person.after(view.person);
@@ -64,7 +71,9 @@ fn became(condition: &Condition, change: &Change, view: &View<'_>) -> bool {
             holds(view.contact, &after) && !holds(view.contact, &before)
         }
         None => {
-            holds(view.contact, view.person) && !holds(&change.before(view.contact), view.person)
+            let before = change.before(view.contact);
+            let person = if before.id.is_object() { view.person } else { &before };
+            holds(view.contact, view.person) && !holds(&before, person)
         }
     }
 }

@@ -148,7 +148,8 @@ impl DecisionBuilder<'_> {
         if let Err(ignored) = self.unless_paused() {
             return FinalCheck::Ignored(ignored);
         }
-        self.look_at(self.happening_now(Cause::MessageDue, token.causality));
+        let (causality, _) = self.after_rest(&token, self.situation.now);
+        self.look_at(self.happening_now(Cause::MessageDue, causality));
         if self.goals() {
             self.move_tokens();
         }

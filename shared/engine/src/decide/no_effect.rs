@@ -4,6 +4,8 @@
 
 use super::Situation;
 use super::builder::DecisionBuilder;
+use super::edges::happened;
+use crate::account::Account;
 use crate::campaign::format::{Edge, Element, EventElement};
 use crate::campaign::graph::Graph;
 use crate::compact::CollectCompactly as _;
@@ -51,8 +53,15 @@ pub fn why_no_effect(situation: &Situation<'_>, change: &Change, unchanged: bool
         now: situation.now,
         zone: situation.account.zone_of(person),
     };
-    let checked =
-        ChangeWithoutEffect { graph, enrollment, change, view, unchanged, paused: standing.paused };
+    let checked = ChangeWithoutEffect {
+        account: situation.account,
+        graph,
+        enrollment,
+        change,
+        view,
+        unchanged,
+        paused: standing.paused,
+    };
     graph
         .elements()
         .filter_map(|(place, id, element)| {
@@ -88,6 +97,7 @@ pub fn nothing_changed(
 }
 
 struct ChangeWithoutEffect<'a> {
+    account: &'a Account,
     graph: &'a Graph,
     enrollment: Option<&'a Enrollment>,
     change: &'a Change,
@@ -199,7 +209,8 @@ impl ChangeWithoutEffect<'_> {
                 return WhyNot::Missing { missing };
             }
         }
-        if self.unchanged || !super::edges::happened(&event.on, self.change, &self.view) {
+        let happened = || happened(&event.on, self.change, &self.view, self.account);
+        if self.unchanged || !happened() {
             return WhyNot::ReactsTo { edge: event.on.word().to_owned() };
         }
         // In a pause it is parked anyway, and checked on the resume (R51).

@@ -45,10 +45,8 @@ impl DecisionBuilder<'_> {
                 .iter()
                 .find(|(of, by, ..)| (of, by) == (&from.campaign, object))
                 .map(|(_, _, rev, index)| (*rev, *index)),
-            // Enrollments stored by older versions had one note for everything from a campaign.
-            None => (if is_command { commands.get(&from.campaign) } else { None })
-                .or_else(|| applied.get(&from.campaign))
-                .copied(),
+            None if is_command => commands.get(&from.campaign).copied(),
+            None => applied.get(&from.campaign).copied(),
         };
         last.is_some_and(|last| last >= (from.rev, from.index))
     }

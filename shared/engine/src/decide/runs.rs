@@ -181,15 +181,19 @@ impl<'a> DecisionBuilder<'a> {
         if command == Command::Stop && self.next.status == Status::Stopped {
             return Err(Ignored::AlreadyApplied);
         }
-        let is_new = !self.next.begun;
-        self.apply_command(command)?;
+        // A run that the start begins does not count, from its beginning on.
+        let was_by_hand = self.next.by_hand;
+        self.next.by_hand |= command == Command::Start && !self.next.begun;
+        if let Err(ignored) = self.apply_command(command) {
+            self.next.by_hand = was_by_hand;
+            return Err(ignored);
+        }
         match command {
-            Command::Start => self.next.by_hand |= is_new,
             Command::Reset | Command::StopAndReset => {
                 self.next.eligible_at = None;
                 self.next.by_hand = true;
             }
-            Command::Stop => {}
+            Command::Start | Command::Stop => {}
         }
         self.next.hand_call = call;
         self.move_tokens();
@@ -256,10 +260,7 @@ impl<'a> DecisionBuilder<'a> {
 
     fn release(&mut self, cause: Cause) {
         self.keep_chain(cause);
-        let undecided = self.next.has_quarantined_changes().then_some(Guard::Undecided);
         self.next_run();
-        // What is in quarantine still comes first: the code that drains it removes the mark.
-        self.next.held = undecided;
         self.line(None, Happened::Released);
     }
 }

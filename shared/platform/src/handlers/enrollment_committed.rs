@@ -148,13 +148,11 @@ impl EffectHandler {
                 if is_for_other_campaigns(effect) && !may_deliver {
                     continue;
                 }
-                match self.perform(decision, index, effect).await {
-                    Ok(order) => performed.orders.extend(order),
-                    Err(error) => {
-                        may_deliver &= !is_for_other_campaigns(effect);
-                        failed.insert(&decision.contact);
-                        performed.failed = Some(error.after(performed.failed.take()));
-                    }
+                let orders = &mut performed.orders;
+                if let Err(error) = self.perform(decision, index, effect, orders).await {
+                    may_deliver &= !is_for_other_campaigns(effect);
+                    failed.insert(&decision.contact);
+                    performed.failed = Some(error.after(performed.failed.take()));
                 }
             }
         }
@@ -178,13 +176,14 @@ impl EffectHandler {
         Ok(())
     }
 
-    /// Performs an effect, or answers the orders that perform it.
+    /// Performs an effect, or adds the orders that perform it.
     async fn perform(
         &self,
         decision: &Committed,
         index: u32,
         effect: &Effect,
-    ) -> Result<Vec<Order>, Error> {
+        orders: &mut Vec<Order>,
+    ) -> Result<(), Error> {
         let source = || Source {
             campaign: decision.campaign.clone(),
             object: Some(&decision.contact).filter(|id| id.is_object()).cloned(),
@@ -243,25 +242,25 @@ impl EffectHandler {
                     // A campaign about objects takes no command about a contact.
                     false => Some(decision.contact.clone()),
                 };
-                match subject {
-                    Some(subject) => self.deliver_event(&subject, campaign, event).await?,
-                    None => None,
+                if let Some(subject) = subject {
+                    self.deliver_event(&subject, campaign, event, orders).await?;
                 }
+                None
             }
             Effect::StatusChanged { .. } if self.is_status_unread(decision) => None,
             Effect::StatusChanged { causality } => {
                 let loaded = self.catalog.current().await?;
-                let mut orders = Vec::new();
                 for asking in loaded.asking_for(&decision.campaign) {
                     for subject in self.subjects_in(&loaded, asking, &decision.contact).await? {
                         let event = Event::StatusChanged { from: source(), causality: *causality };
-                        orders.extend(self.deliver_event(&subject, asking, event).await?);
+                        self.deliver_event(&subject, asking, event, orders).await?;
                     }
                 }
-                return Ok(orders);
+                None
             }
         };
-        Ok(order.into_iter().collect())
+        orders.extend(order);
+        Ok(())
     }
 
     /// Whom a change of a subject's status concerns in a campaign that asks for it: the same
@@ -294,12 +293,21 @@ impl EffectHandler {
     }
 
     /// Delivers an event to another campaign at once; by a message if it has to wait for the feed.
+    /// A command that is sent after one that waits goes with it: commands arrive in the order of
+    /// the path (R11).
     async fn deliver_event(
         &self,
         contact: &ContactId,
         campaign: &CampaignId,
         event: Event,
-    ) -> Result<Option<Order>, Error> {
+        orders: &mut Vec<Order>,
+    ) -> Result<(), Error> {
+        if let Event::Commanded { .. } = event
+            && let Some(first) = orders.iter_mut().find_map(|it| waiting(it, contact, campaign))
+        {
+            first.then.push(event);
+            return Ok(());
+        }
         let outcome = self.decisions.apply_event(contact, campaign, &event).await;
         match self.quarantine.done(contact, campaign, outcome).await? {
             Done::Soon => {
@@ -309,11 +317,31 @@ impl EffectHandler {
                     campaign,
                     event,
                     purpose: None,
+                    then: Vec::new(),
                 });
-                Ok(Some(Order::Send { queue: Queue::Timers, at: self.store.now(), message }))
+                let at = self.store.now();
+                orders.push(Order::Send { queue: Queue::Timers, at, message });
             }
-            Done::Yes | Done::NotBefore(_) | Done::NotTried(_) => Ok(None),
+            Done::Yes | Done::NotBefore(_) | Done::NotTried(_) => {}
         }
+        Ok(())
+    }
+}
+
+/// The message of a command that waits, if the order is one for this enrollment.
+fn waiting<'o>(
+    order: &'o mut Order,
+    contact: &ContactId,
+    campaign: &CampaignId,
+) -> Option<&'o mut EnrollmentEvent> {
+    match order {
+        Order::Send { message: Message::EnrollmentEvent(waiting), .. }
+            if matches!(waiting.event, Event::Commanded { .. })
+                && (&waiting.contact, &waiting.campaign) == (contact, campaign) =>
+        {
+            Some(waiting)
+        }
+        Order::Send { .. } | Order::Schedule { .. } | Order::Cancel { .. } => None,
     }
 }
 

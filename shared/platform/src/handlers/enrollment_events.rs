@@ -43,19 +43,30 @@ impl EnrollmentEvents {
         done
     }
 
-    /// A timer, or anything else that is due, except messages.
-    pub(crate) async fn timer_due(&self, event: &EnrollmentEvent) -> Result<Done, Error> {
-        match self.decisions.apply_event(&event.contact, &event.campaign, &event.event).await {
+    /// A timer, or anything else that is due, except messages; then what is to happen after it. If
+    /// that has to wait, all of it comes again, and what was done is not done again.
+    pub(crate) async fn timer_due(&self, due: &EnrollmentEvent) -> Result<Done, Error> {
+        for event in std::iter::once(&due.event).chain(&due.then) {
+            match self.apply(due, event).await? {
+                Done::Yes => {}
+                waits @ (Done::Soon | Done::NotBefore(_) | Done::NotTried(_)) => return Ok(waits),
+            }
+        }
+        Ok(Done::Yes)
+    }
+
+    async fn apply(&self, due: &EnrollmentEvent, event: &Event) -> Result<Done, Error> {
+        match self.decisions.apply_event(&due.contact, &due.campaign, event).await {
             Ok(EventOutcome::Ignored(Ignored::Early)) => {
-                Ok(event.event.due().map_or(Done::Yes, Done::NotBefore))
+                Ok(event.due().map_or(Done::Yes, Done::NotBefore))
             }
             Ok(EventOutcome::Committed(_)) => {
-                if let Some(due) = event.event.due() {
+                if let Some(due) = event.due() {
                     metrics::timer_fired(due, self.store.now());
                 }
                 Ok(Done::Yes)
             }
-            other => self.quarantine.done(&event.contact, &event.campaign, other).await,
+            other => self.quarantine.done(&due.contact, &due.campaign, other).await,
         }
     }
 

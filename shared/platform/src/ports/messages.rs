@@ -24,6 +24,10 @@ pub struct EnrollmentEvent {
     /// Of a message that is to leave: what it is for. It says which mail goes first.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Purpose>,
+    /// Events that are to happen after it, in order: commands that were sent after one that had to
+    /// wait (R11).
+    #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
+    pub then: Vec<Event>,
 }
 
 impl EnrollmentEvent {

@@ -52,6 +52,7 @@ fn r40_held_by_a_defect_timers_are_cancelled_and_messages_dropped() {
         run 1 held
         fired lead, hot, cold
         held Undecided
+        changes in quarantine
         effect: cancel 1.1 at 12-02 09:00
         effect: cancel 1.3 at 12-01 10:00
         effect: status changed, chain 3, depth 0
@@ -80,6 +81,7 @@ fn r51_a_defect_forgets_what_came_in_the_pause() {
     story.held_by_a_defect(&expect![[r#"
         run 1 held
         held Undecided
+        changes in quarantine
         effect: status changed, chain 5, depth 0
         12-01 09:01 because of a defect:
           run 1 -: held: a change could not be decided and waits in quarantine
@@ -93,6 +95,7 @@ fn r40_whoever_was_never_enrolled_is_held_too() {
     story.held_by_a_defect(&expect![[r#"
         run 1 held
         held Undecided
+        changes in quarantine
         effect: status changed, chain 0, depth 0
         12-01 09:00 because of a defect:
           run 1 -: held: a change could not be decided and waits in quarantine
@@ -119,14 +122,37 @@ fn r40_a_release_keeps_the_mark_until_the_quarantine_is_empty() {
     story.check(
         &Event::Released { by: desk(), call: None },
         &expect![[r#"
-        run 2 ready
-        held Undecided
-        effect: status changed, chain 3, depth 0
-        12-01 09:00 because API key desk released it:
-          run 2 -: released
-    "#]],
+            run 2 ready
+            changes in quarantine
+            effect: status changed, chain 3, depth 0
+            12-01 09:00 because API key desk released it:
+              run 2 -: released
+        "#]],
     );
     let next = quarantine_is_empty(story.enrolled()).expect("the mark is there");
-    assert_eq!((next.held, next.rev), (None, story.enrolled().rev + 1));
+    assert_eq!((next.has_quarantined_changes, next.rev), (false, story.enrolled().rev + 1));
     assert_eq!(quarantine_is_empty(&next), None, "it is taken away once");
+}
+
+#[test]
+fn r40_whatever_comes_of_the_first_change_in_quarantine_the_others_still_come_first() {
+    let ways = "
+        again: { type: event, on: { tag_added: Again }, next: restart }
+        restart: { type: restart }
+        over: { type: event, on: { tag_added: Over }, next: stop }
+        stop: { type: stop_campaign }
+        much: { type: event, on: { tag_added: Much }, next: mail }
+        mail: { type: email, email: offer }
+        lead: { type: start, when: { tag: Lead } }
+    ";
+    for tag in ["Again", "Over", "Much"] {
+        let mut story = Story::with_settings("{ max_messages_per_day: 0 }", ways);
+        story.add("Lead").happens(&Event::Changed);
+        story.held();
+        story.happens(&Event::Released { by: desk(), call: None });
+        story.add(tag).happens(&Event::Changed);
+        let after = story.enrolled();
+        assert!(after.has_quarantined_changes && after.run >= 2, "{tag}: {after:?}");
+        assert!(quarantine_is_empty(after).is_some(), "{tag}: the mark can be removed");
+    }
 }

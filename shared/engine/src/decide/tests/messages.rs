@@ -107,7 +107,7 @@ fn r34_a_message_from_a_date_timer_is_not_sent_after_the_date() {
             run 1 completed
             fired lead
             effect: record 1.2 at mail, notice is suppressed: too late: the date has passed
-            effect: status changed, chain 16862936150897645201, depth 0
+            effect: status changed, chain 13468336956716680152, depth 0
             12-02 14:01 because the message was due:
               run 1 mail: message suppressed: too late: the date has passed
               run 1 -: campaign completed
@@ -216,5 +216,32 @@ fn r31_a_message_that_failed_lets_the_token_go_on() {
               run 1 mail: message failed: the mail service refused it
               run 1 day: waits until Dec 2, 2026, 9:00 AM (UTC)
         "#]],
+    );
+}
+
+#[test]
+fn r42_a_message_that_leaves_after_hours_begins_a_chain_of_its_own() {
+    let mut story = Story::of(
+        "
+        lead: { type: start, when: { tag: Lead }, next: mail }
+        mail: { type: email, email: offer, next: won }
+        won: { type: goal, when: { field: visit, is: past }, next: note }
+        note: { type: tag, add: [Won] }
+    ",
+    );
+    story.visit("2026-12-01 10:00").add("Lead").happens(&Event::Changed);
+    story.at("2026-12-01 12:00").check(
+        &delivery(1, 1),
+        &expect![[r#"
+        run 1 completed
+        fired lead, won
+        write +Won (depth 1)
+        effect: status changed, chain 16862936150897645201, depth 0
+        12-01 12:00 because the message was due:
+          run 1 mail: message dropped before it left
+          run 1 won: the goal was reached
+          run 1 note: added tag Won
+          run 1 -: campaign completed
+    "#]],
     );
 }

@@ -5,13 +5,15 @@
 //! decision says is taken over, so that the next event meets it. In the text, `2.5` is step 5 of
 //! run 2.
 //!
-//! There is a file for each file of `decide`; each test names its rule. `UPDATE_EXPECT=1` writes
-//! what is expected anew, with `--test-threads=1`: two tests at once would write into one file.
+//! There is a file for each file of `decide` that decides anything; each test names its rule.
+//! `UPDATE_EXPECT=1` writes what is expected anew, with `--test-threads=1`: two tests at once would
+//! write into one file.
 
 mod builder;
 mod catching_up;
 mod correction;
 mod dates;
+mod edges;
 mod entries;
 mod hold;
 mod messages;
@@ -21,6 +23,7 @@ mod occasion;
 mod outstanding;
 mod pausing;
 mod plans;
+mod repeats;
 mod runs;
 mod steps;
 mod tokens;
@@ -278,6 +281,9 @@ fn state(enrollment: &Enrollment) -> String {
     }
     if let Some(guard) = enrollment.held {
         writeln!(text, "held {guard:?}").unwrap();
+    }
+    if enrollment.has_quarantined_changes {
+        writeln!(text, "changes in quarantine").unwrap();
     }
     text
 }
