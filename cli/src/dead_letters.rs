@@ -24,7 +24,7 @@ const PATH: &str = "/v1/dead-letters";
 const A_PAGE: usize = 200;
 
 /// How many letters are redriven at most; the next run continues.
-const AT_ONCE: usize = 1_000;
+const REDRIVEN_AT_ONCE: usize = 1_000;
 
 /// When the result is first looked for, and how long the pause between two looks is at most.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
@@ -133,7 +133,7 @@ impl Letters {
     fn retry(&self, command: &RetryLetters) -> Result<ExitCode, Box<dyn Error>> {
         let mut unknown = 0;
         let (mut letters, more) = if command.which.all {
-            self.all(AT_ONCE)?
+            self.all(REDRIVEN_AT_ONCE)?
         } else {
             let mut letters = Vec::new();
             for id in command.which.ids.iter().collect::<BTreeSet<_>>() {
@@ -167,7 +167,9 @@ impl Letters {
             out::line(counts.join(", "))?;
         }
         if more {
-            out::complain(format_args!("there are more than {AT_ONCE}; the next run goes on"));
+            out::complain(format_args!(
+                "there are more than {REDRIVEN_AT_ONCE}; the next run goes on"
+            ));
         }
         let all_done = unknown == 0 && count("done") == letters.len();
         Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,5 +1,5 @@
 //! `dacapo dead-letters` against a real server whose store was damaged: the dead letters are
-//! listed, tried in vain, and done after the repair.
+//! listed, tried without success, and done after the repair.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};

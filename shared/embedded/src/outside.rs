@@ -50,7 +50,7 @@ pub(crate) struct StoreOutbox(pub(crate) Arc<SqliteStore>);
 
 #[async_trait]
 impl Outbox for StoreOutbox {
-    /// What cannot be stored is refused for good; everything else is one commit.
+    /// What cannot be stored is refused permanently; everything else is one commit.
     async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
         let (mut operations, mut given, mut not_taken) = (Vec::new(), Vec::new(), Vec::new());
         for order in orders {

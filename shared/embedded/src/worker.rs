@@ -108,7 +108,8 @@ pub(crate) struct Worker {
     /// Whether the mail server is in use; there is none if mail is captured.
     mail: Option<Arc<ServerState>>,
     failed: RateLimitedLog,
-    swept: Option<Instant>,
+    /// When expired items were last deleted.
+    cleaned: Option<Instant>,
     /// When calls were last looked for that were not ended.
     finished_calls: Option<Instant>,
 }
@@ -143,9 +144,9 @@ impl Worker {
             erasure: Erasure::default(),
         };
         let (outward, places) = (JoinSet::new(), Places::default());
-        let (work, swept, failed) = (Arc::new(work), None, RateLimitedLog::default());
+        let (work, cleaned, failed) = (Arc::new(work), None, RateLimitedLog::default());
         let finished_calls = None;
-        Ok(Self { work, outward, places, stopping, mail, failed, swept, finished_calls })
+        Ok(Self { work, outward, places, stopping, mail, failed, cleaned, finished_calls })
     }
 
     /// Works until no handle is left.
@@ -228,15 +229,15 @@ impl Worker {
         if !work.clock.is_manual() {
             work.clock.remember().await?;
         }
-        if self.swept.is_none_or(|swept| now - swept >= DELETE_EXPIRED_EVERY) {
+        if self.cleaned.is_none_or(|cleaned| now - cleaned >= DELETE_EXPIRED_EVERY) {
             while work.store.delete_expired(now).await? > 0 {}
             work.store.trim().await?;
             work.platform.expiry.look().await?;
             // After a start it is not known what the last process had left.
-            if self.swept.is_none() || work.store.rebuild_is_due(now)? {
+            if self.cleaned.is_none() || work.store.rebuild_is_due(now)? {
                 work.erasure.may_wait();
             }
-            self.swept = Some(now);
+            self.cleaned = Some(now);
         }
         if self.finished_calls.is_none_or(|done| now - done >= UNFINISHED_CALLS_EVERY) {
             let back = self.finished_calls.map_or(LookBack::All, |_| LookBack::Usual);

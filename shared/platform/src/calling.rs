@@ -14,7 +14,7 @@ use crate::ports::{Request, Unavailable};
 pub const REDIRECTS: u32 = 3;
 
 /// The header by which every call shows that a campaign makes it. No author can write it or leave
-/// it out, so whoever is called can tell a webhook from a person: `/dev/*` answers none.
+/// it out, so the called server can tell a webhook from a person: `/dev/*` answers none.
 pub const WEBHOOK_HEADER: &str = "Dacapo-Webhook";
 
 /// The headers that are sent on to another origin. It lists the harmless ones, since a key may have

@@ -157,7 +157,7 @@ impl DeadLetters {
     pub async fn keep(&self, found: NewDeadLetter<'_>) -> Result<(), Error> {
         let NewDeadLetter { name, kind, by, why, raw } = found;
         let why = reason(why);
-        let (key, mentions) = (self.store.keys.keep_dead_letter(name), Mentions::of(raw));
+        let (key, mentions) = (self.store.keys.dead_letter(name), Mentions::of(raw));
         let letter = key.sk.as_str();
         if self.names_the_erased(&mentions).await? {
             tracing::warn!(letter, by, why, "not put aside: it is about an erased contact");
@@ -246,7 +246,7 @@ impl DeadLetters {
     ///
     /// What the table answers.
     pub async fn get(&self, id: &str) -> Result<Option<StoredDeadLetter>, Error> {
-        let stored = self.store.get(&self.store.keys.keep_dead_letter(id)).await?;
+        let stored = self.store.get(&self.store.keys.dead_letter(id)).await?;
         let letter = stored.map(|stored| StoredDeadLetter::of(&stored)).transpose()?;
         Ok(letter.filter(|letter| self.is_kept(letter)))
     }
@@ -262,7 +262,7 @@ impl DeadLetters {
     ///
     /// What the table answers.
     pub async fn delete(&self, id: &str) -> Result<bool, Error> {
-        let key = self.store.keys.keep_dead_letter(id);
+        let key = self.store.keys.dead_letter(id);
         let is_there = self.store.get(&key).await?.is_some();
         self.store.write(vec![Write::delete(key, Condition::Always)]).await?;
         Ok(is_there)

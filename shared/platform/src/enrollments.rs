@@ -255,13 +255,13 @@ impl Decisions {
         &self,
         campaign: &CampaignId,
         image: Image<'_>,
-        lately: Option<&State>,
+        eventual: Option<&State>,
     ) -> Result<Option<EventOutcome>, Error> {
         let request = DecisionRequest {
             image: Some(image),
             ..DecisionRequest::of(campaign, &Event::Changed)
         };
-        Ok(match self.decide_and_commit(request, lately, image.contact).await? {
+        Ok(match self.decide_and_commit(request, eventual, image.contact).await? {
             Attempt::Outcome(outcome) => Some(outcome),
             Attempt::Again | Attempt::Outside => None,
         })

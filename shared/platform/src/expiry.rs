@@ -11,7 +11,7 @@
 //! | an object goes in one transaction | object and enrollments are as they were read |
 //! | the last step says in the catalog when the next round is due | a lost one comes in a day |
 //!
-//! Nobody waits for it: it may come late, and twice. An id holds the time at which it was made, so
+//! Nothing waits for it: it may come late, and twice. An id holds the time at which it was made, so
 //! an object that is younger than `keep` is not even read.
 
 use std::collections::BTreeSet;

@@ -1,7 +1,7 @@
 //! JSON as it came, in which a name may stand several times in one object.
 //!
 //! JSON allows that, and most readers keep the last value: the others would be lost silently. Here
-//! all are kept, and whoever needs one value is told which names have several.
+//! all are kept, and code that needs one value is told which names have several.
 
 use std::fmt;
 

@@ -459,7 +459,7 @@ impl Keys {
     }
 
     /// A dead letter, by the name of its work or by its id.
-    pub fn keep_dead_letter(&self, name: &str) -> Key {
+    pub fn dead_letter(&self, name: &str) -> Key {
         Key::new(self.dead_letters_listed(), dead_letter_id(name))
     }
 

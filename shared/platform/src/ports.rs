@@ -210,7 +210,7 @@ pub trait Mailer: Send + Sync {
     /// # Errors
     ///
     /// How long it would take, if that is longer than `within`: then it has not waited.
-    async fn turn(&self, _purpose: Purpose, _within: Duration) -> Result<Duration, TimeDelta> {
+    async fn send_slot(&self, _purpose: Purpose, _within: Duration) -> Result<Duration, TimeDelta> {
         Ok(Duration::ZERO)
     }
 

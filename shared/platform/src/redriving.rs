@@ -146,7 +146,7 @@ impl Redriving {
         letter: &StoredDeadLetter,
         body: &DeadLetterBody,
     ) -> Result<(), Error> {
-        let key = self.store.keys.keep_dead_letter(&letter.id);
+        let key = self.store.keys.dead_letter(&letter.id);
         let write = self.dead_letters.write_of(&key, body, letter.rev + 1, letter.unchanged)?;
         Ok(self.store.write(vec![write]).await?)
     }
@@ -189,7 +189,7 @@ impl Redriving {
     ) -> Result<Done, Error> {
         match caught(work).await {
             Ok(Done::Yes) => {
-                let key = self.store.keys.keep_dead_letter(&letter.id);
+                let key = self.store.keys.dead_letter(&letter.id);
                 match self.store.write(vec![Write::delete(key, letter.unchanged)]).await {
                     // It was kept anew meanwhile, or is deleted.
                     Ok(()) | Err(TableError::Conflict { .. }) => Ok(Done::Yes),

@@ -165,7 +165,7 @@ impl Contacts {
         let refusal = match contact {
             Some(contact) => Refusal::of(&contact),
             None => {
-                let secret = &self.catalog.lately().await?.catalog.secret;
+                let secret = &self.catalog.loaded_eventual().await?.catalog.secret;
                 self.refusals.get(address, secret).await?
             }
         };

@@ -204,14 +204,14 @@ impl Mailer for FakeServices {
     }
 
     /// Time passes during the wait.
-    async fn turn(&self, purpose: Purpose, within: Duration) -> Result<Duration, TimeDelta> {
+    async fn send_slot(&self, purpose: Purpose, within: Duration) -> Result<Duration, TimeDelta> {
         let now = self.time();
         let mut held = self.inside();
         let Some((ses, pace)) = &mut held.ses else { return Ok(Duration::ZERO) };
         if pace.asks(now) {
             pace.said(ses.account(now), now);
         }
-        let wait = pace.turn(purpose, now, within);
+        let wait = pace.slot(purpose, now, within);
         let span = |wait| TimeDelta::from_std(wait).expect("a span");
         let wait = wait.map_err(span)?;
         self.clock.set(self.clock.now() + span(wait));

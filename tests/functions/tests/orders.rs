@@ -111,7 +111,8 @@ async fn an_erasure_comes_to_its_end_twenty_five_hours_later() {
     let tombstone = cloud.platform.store.table.get(&key, Consistency::Strong).await.unwrap();
     let tombstone = tombstone.unwrap().body;
     assert!(!tombstone.as_str().contains("address"), "a timer comes a minute early: {tombstone:?}");
-    let aside = cloud.platform.store.keys.keep_dead_letter("x").pk;
-    let aside = cloud.platform.store.table.query(Query::of(&aside).strong()).await.unwrap();
-    assert!(aside.items.is_empty(), "{:?}", aside.items);
+    let dead_letters = cloud.platform.store.keys.dead_letter("x").pk;
+    let dead_letters =
+        cloud.platform.store.table.query(Query::of(&dead_letters).strong()).await.unwrap();
+    assert!(dead_letters.items.is_empty(), "{:?}", dead_letters.items);
 }

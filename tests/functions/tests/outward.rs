@@ -67,12 +67,12 @@ impl Server {
 const MAIL: &str = "POST /v2/email/outbound-emails";
 
 async fn serve(mut stream: TcpStream, state: Arc<State>) {
-    let mut handle_feedback = Vec::new();
+    let mut received = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-        handle_feedback.extend_from_slice(&buffer[..read]);
-        let Some(line) = whole(&handle_feedback) else { continue };
-        handle_feedback.clear();
+        received.extend_from_slice(&buffer[..read]);
+        let Some(line) = whole(&received) else { continue };
+        received.clear();
         state.asked.lock().unwrap().push(line.clone());
         if state.hangs.load(Ordering::SeqCst) {
             continue;
@@ -92,8 +92,8 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
 }
 
 /// Method and path of a complete request.
-fn whole(handle_feedback: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(handle_feedback);
+fn whole(received: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(received);
     let (head, body) = text.split_once("\r\n\r\n")?;
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;

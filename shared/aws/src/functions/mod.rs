@@ -9,8 +9,8 @@
 //! | `feedback` | SES, by SNS or EventBridge | [`feedback`] | nothing |
 //!
 //! A retryable failure is answered as failed and comes again; everything here is idempotent. Work
-//! that is unreadable, panics, or is refused for good by a service becomes a dead letter: it is put
-//! into the table as it came, blocks nothing, and is not lost. The function that made the letter
+//! that is unreadable, panics, or is refused permanently by a service becomes a dead letter: it is
+//! put into the table as it came, blocks nothing, and is not lost. The function that made it
 //! redrives it. For `tag-change`, `effects` and `feedback`, which have no queue, `stop-campaign`
 //! does. What kills the process is left to the mapping's destination for failures.
 

@@ -5,9 +5,9 @@
 //! that. The Scheduler is set a minute early, so most timers come early once. They are hidden
 //! first, without reading the table.
 //!
-//! Mail waits here for its turn ([`Mailer::turn`](dacapo_platform::ports::Mailer::turn)), before
-//! anything is read for it. A busy function leaves the rest in the queue, where waiting costs
-//! nothing and does not count as a receive. Mail that has no turn soon is hidden.
+//! Mail waits here for its slot ([`Mailer::send_slot`](dacapo_platform::ports::Mailer::send_slot))
+//! before anything is read for it. A busy function leaves the rest in the queue: waiting costs
+//! nothing and does not count as a receive. Mail that has no slot soon is hidden.
 //!
 //! A batch ends before its function is ended, however long other servers take. Work that may take
 //! longer than the time that is left is not begun; it comes again in a moment, and no try is
@@ -42,7 +42,7 @@ use crate::settings::Function;
 pub use hiding::{Hidden, Hide, SqsHide};
 
 /// How long work is hidden for which there was no time: at least, and how much longer at most.
-const SOON: (TimeDelta, TimeDelta) = (TimeDelta::seconds(2), TimeDelta::seconds(4));
+const SHORT_HIDE: (TimeDelta, TimeDelta) = (TimeDelta::seconds(2), TimeDelta::seconds(4));
 
 /// The longest time that work is hidden which has to come after what the stream will deliver.
 const LONGEST_SOON: TimeDelta = TimeDelta::minutes(10);
@@ -52,7 +52,7 @@ const LONGEST_SOON: TimeDelta = TimeDelta::minutes(10);
 const MAIL_TAKES: TimeDelta = takes(MAIL, 8);
 const CALL_TAKES: TimeDelta = takes(TIMEOUT, 2);
 
-/// How long mail waits for its turn at most, counted from the arrival of its batch, and only while
+/// How long mail waits for its slot at most, counted from the arrival of its batch, and only while
 /// there is time to send it.
 const LONGEST_WAIT_FOR_SLOT: TimeDelta = TimeDelta::seconds(20);
 
@@ -91,7 +91,7 @@ struct Received<'a> {
     message: Result<Message, String>,
 }
 
-/// The turn of a message.
+/// The slot of a message.
 enum SendSlot {
     Now,
     /// Now, after waiting for it.
@@ -275,7 +275,7 @@ impl<'a> QueueFunction<'a> {
         let now = || self.platform.store.now();
         self.count_if_called_late(message, received);
         let later;
-        let platform = match self.turn(message, received, times).await {
+        let platform = match self.slot(message, received, times).await {
             SendSlot::Now => platform,
             // What was read before the wait may have changed.
             SendSlot::Waited => {
@@ -331,27 +331,27 @@ impl<'a> QueueFunction<'a> {
         times.left_before(takes, self.platform.store.now()) < TimeDelta::zero()
     }
 
-    /// Waits for the turn of a message, if it is a mail.
-    async fn turn(&self, message: &Message, received: &Received<'_>, times: Times) -> SendSlot {
+    /// Waits for the slot of a message, if it is a mail.
+    async fn slot(&self, message: &Message, received: &Received<'_>, times: Times) -> SendSlot {
         let Some(purpose) = purpose(message) else { return SendSlot::Now };
         let now = self.platform.store.now();
         let waited = received.sent.map_or(TimeDelta::zero(), |sent| now - sent);
         // Mail that has waited for so long goes before other marketing mail, but not faster than
         // SES takes mail: with a backlog all of it is that old. At last it is sent all the same.
         let purpose = match waited {
-            _ if waited >= mail_backoff::LONGEST_FOR_TURN + mail_backoff::LONGEST => {
+            _ if waited >= mail_backoff::LONGEST_FOR_SLOT + mail_backoff::LONGEST_WAIT => {
                 return SendSlot::Now;
             }
-            _ if waited >= mail_backoff::LONGEST_FOR_TURN => Purpose::Transactional,
+            _ if waited >= mail_backoff::LONGEST_FOR_SLOT => Purpose::Transactional,
             _ => purpose,
         };
         let within =
             (LONGEST_WAIT_FOR_SLOT - (now - times.came)).min(times.left_before(MAIL_TAKES, now));
         let within = within.to_std().unwrap_or_default();
-        match self.platform.delivery.mailer.turn(purpose, within).await {
+        match self.platform.delivery.mailer.send_slot(purpose, within).await {
             Ok(Duration::ZERO) => SendSlot::Now,
             Ok(_) => SendSlot::Waited,
-            Err(turn) => SendSlot::After(mail_backoff::for_turn(turn, waited)),
+            Err(slot) => SendSlot::After(mail_backoff::for_slot(slot, waited)),
         }
     }
 
@@ -378,7 +378,7 @@ impl<'a> QueueFunction<'a> {
 
     /// How long work is hidden for which there was no time.
     fn soon(&self) -> TimeDelta {
-        let (least, more) = SOON;
+        let (least, more) = SHORT_HIDE;
         least + self.part_of(more)
     }
 

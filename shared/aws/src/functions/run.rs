@@ -25,7 +25,7 @@ const BEING_ENDED: Duration = Duration::from_secs(1);
 
 /// The longest that a function may take ("Lambda quotas",
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
-const LONGEST: TimeDelta = TimeDelta::minutes(15);
+const LONGEST_INVOCATION: TimeDelta = TimeDelta::minutes(15);
 
 /// Why a function does not run, as a line of the log.
 pub struct Stopped(String);
@@ -123,7 +123,7 @@ impl Running {
 fn ends(deadline: u64, now: Instant) -> Option<Instant> {
     let ends = Instant::from_timestamp_millis(i64::try_from(deadline).ok()?)?;
     let left = ends - now;
-    (left > TimeDelta::zero() && left <= LONGEST).then_some(ends)
+    (left > TimeDelta::zero() && left <= LONGEST_INVOCATION).then_some(ends)
 }
 
 #[cfg(test)]

@@ -201,9 +201,9 @@ async fn a_mail_leaves_once_whatever_became_of_the_connection_of_the_one_before(
         let taken = Answer::json(200, r#"{"MessageId":"m-1"}"#);
         let server = Server::answering_then([Answer::json(200, ACCOUNT), taken], then).await;
         let mailer = SesMailer::new(clients(&server.url).ses(), None, 10);
-        let turn = mailer.turn(Purpose::Transactional, Duration::ZERO).await;
+        let slot = mailer.send_slot(Purpose::Transactional, Duration::ZERO).await;
         assert_eq!(
-            (turn, mailer.pace.held(Purpose::Marketing, uptime())),
+            (slot, mailer.pace.held(Purpose::Marketing, uptime())),
             (Ok(Duration::ZERO), None)
         );
         for _ in 0..3 {
@@ -249,14 +249,14 @@ async fn mailer_answered(account: Answer) -> (SesMailer, Server) {
 #[tokio::test]
 async fn what_the_account_may_send_is_asked_once_and_kept_to() {
     let (mailer, server) = mailer_answered(Answer::json(200, ACCOUNT)).await;
-    let turns = futures_util::future::join_all(
-        (0..6).map(|_| mailer.turn(Purpose::Marketing, Duration::from_millis(800))),
+    let slots = futures_util::future::join_all(
+        (0..6).map(|_| mailer.send_slot(Purpose::Marketing, Duration::from_millis(800))),
     );
-    let turns = turns.await;
+    let slots = slots.await;
     // Four a second: this many within the time, the first at once or a little later; the others
-    // have no turn.
-    let had = turns.iter().filter(|turn| turn.is_ok()).count();
-    assert!((2..=4).contains(&had) && turns[had..].iter().all(Result::is_err), "{turns:?}");
+    // have no slot.
+    let had = slots.iter().filter(|slot| slot.is_ok()).count();
+    assert!((2..=4).contains(&had) && slots[had..].iter().all(Result::is_err), "{slots:?}");
     let [asked] = &server.asked()[..] else { panic!("{:?}", server.asked()) };
     assert!(asked.head.starts_with("GET /v2/email/account HTTP/1.1"), "{}", asked.head);
     // Nine tenths of a hundred.
@@ -281,11 +281,11 @@ async fn who_was_not_answered_asks_again_in_seconds_and_mail_that_waits_leaves_a
         let server = Server::answering([refused.clone(), Answer::json(200, &fast)]).await;
         let mailer = SesMailer::new(clients(&server.url).ses(), None, 30);
         let began = uptime();
-        // At the guessed rate the last one has its turn after 27 seconds, at that of the account
+        // At the guessed rate the last one has its slot after 27 seconds, at that of the account
         // after one.
-        let turns = (0..10).map(|_| mailer.turn(Purpose::Marketing, Duration::from_secs(20)));
-        let turns = futures_util::future::join_all(turns).await;
-        assert!(turns.iter().all(Result::is_ok), "{refused:?}: {turns:?}");
+        let slots = (0..10).map(|_| mailer.send_slot(Purpose::Marketing, Duration::from_secs(20)));
+        let slots = futures_util::future::join_all(slots).await;
+        assert!(slots.iter().all(Result::is_ok), "{refused:?}: {slots:?}");
         let took = uptime() - began;
         assert!(took < Duration::from_secs(10), "{refused:?}: {took:?}");
         assert_eq!(server.asked().len(), 2, "{refused:?}: one asks for all");
@@ -299,8 +299,8 @@ async fn who_may_not_ask_is_not_answered_and_leaves_ses_alone() {
         Answer::json(200, "{}"),
     ] {
         let (mailer, server) = mailer_answered(refused).await;
-        let turn = mailer.turn(Purpose::Transactional, Duration::ZERO).await;
-        assert_eq!(turn, Ok(Duration::ZERO));
+        let slot = mailer.send_slot(Purpose::Transactional, Duration::ZERO).await;
+        assert_eq!(slot, Ok(Duration::ZERO));
         let again = mailer.pace.guesses_for(uptime()).unwrap();
         assert!(again > Duration::from_secs(50), "{again:?}");
         assert_eq!(server.asked().len(), 1);
@@ -312,7 +312,10 @@ async fn an_account_that_may_not_send_holds_all_mail() {
     let paused = ACCOUNT.replace(r#""SendingEnabled": true"#, r#""SendingEnabled": false"#);
     for account in [paused, ACCOUNT.replace("HEALTHY", "SHUTDOWN")] {
         let (mailer, _) = mailer_answered(Answer::json(200, &account)).await;
-        assert_eq!(mailer.turn(Purpose::Transactional, Duration::ZERO).await, Ok(Duration::ZERO));
+        assert_eq!(
+            mailer.send_slot(Purpose::Transactional, Duration::ZERO).await,
+            Ok(Duration::ZERO)
+        );
         let held = mailer.held(Purpose::Transactional).map(|(hold, _)| hold);
         assert_eq!(held, Some(Hold::Stopped), "{account}");
     }
@@ -327,8 +330,8 @@ async fn mail_leaves_at_the_usual_rate_where_ses_does_not_say_what_the_account_m
     ] {
         let (mailer, _) = mailer_answered(answer).await;
         for _ in 0..10 {
-            let turn = mailer.turn(Purpose::Transactional, Duration::ZERO).await;
-            assert_eq!(turn, Ok(Duration::ZERO));
+            let slot = mailer.send_slot(Purpose::Transactional, Duration::ZERO).await;
+            assert_eq!(slot, Ok(Duration::ZERO));
         }
         assert_eq!(mailer.held(Purpose::Marketing), None);
     }

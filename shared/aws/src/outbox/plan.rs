@@ -8,11 +8,11 @@ use dacapo_platform::Instant;
 use dacapo_platform::ports::{Declined, LONGEST_DELAY, Message, NotTaken, Order, Queue};
 
 /// What is due within this time goes straight to the queue: the Scheduler knows minutes only.
-const SOON: TimeDelta = TimeDelta::minutes(2);
+const SHORTEST_SCHEDULE: TimeDelta = TimeDelta::minutes(2);
 
 /// How much earlier other schedules are set. The receiver of the message waits for the instant
 /// itself.
-const EARLY: TimeDelta = TimeDelta::minutes(1);
+const SCHEDULED_EARLIER_BY: TimeDelta = TimeDelta::minutes(1);
 
 /// How many messages SQS takes at once.
 const MOST_A_BATCH: usize = 10;
@@ -76,8 +76,8 @@ impl Plan {
                     plan.cancels.push(name.clone());
                     continue;
                 }
-                Order::Schedule { name, at, message } if *at - now > SOON => {
-                    schedule(&order, name, *at - EARLY, message)
+                Order::Schedule { name, at, message } if *at - now > SHORTEST_SCHEDULE => {
+                    schedule(&order, name, *at - SCHEDULED_EARLIER_BY, message)
                         .map(|schedule| plan.schedules.push(schedule))
                 }
                 Order::Schedule { at, message, .. } => outgoing(&order, message, *at, now)
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_fits_nowhere_is_refused_for_good_and_the_rest_is_planned() {
+    fn a_message_that_fits_nowhere_is_refused_permanently_and_the_rest_is_planned() {
         let contact = ContactId::new("c1").unwrap();
         let pending = |name: String| {
             let message = Box::new(Message::Erase(contact.clone()));

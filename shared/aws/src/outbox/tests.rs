@@ -65,10 +65,10 @@ async fn set(answer: Answer) -> (Vec<NotTaken>, Server) {
 }
 
 #[tokio::test]
-async fn a_timer_is_refused_for_good_only_where_it_is_wrong_itself() {
+async fn a_timer_is_refused_permanently_only_where_it_is_wrong_itself() {
     const ROLE: &str =
         "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.";
-    for (status, kind, said, for_good) in [
+    for (status, kind, said, permanent) in [
         (
             400,
             "ValidationException",
@@ -85,11 +85,11 @@ async fn a_timer_is_refused_for_good_only_where_it_is_wrong_itself() {
         let (not_taken, _) = set(Answer::error(status, kind, said)).await;
         let [NotTaken { order, why }] = &not_taken[..] else { panic!("{kind}: {not_taken:?}") };
         assert_eq!(*order, timer("t-1"));
-        let (words, is_for_good) = match why {
+        let (words, is_permanent) = match why {
             Declined::Retryable(words) => (words, false),
             Declined::Permanent(words) => (words, true),
         };
-        assert_eq!(is_for_good, for_good, "{kind}: {words}");
+        assert_eq!(is_permanent, permanent, "{kind}: {words}");
         assert!(words.contains(kind) && words.contains(said), "{words}");
     }
 }
@@ -145,7 +145,7 @@ fn offered(server: &Server) -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn a_message_that_is_wrong_is_refused_for_good_and_the_others_of_its_batch_are_taken() {
+async fn a_message_that_is_wrong_is_refused_permanently_and_the_others_of_its_batch_are_taken() {
     let server = Server::answering([
         answer(&["0"], &[("1", "InvalidMessageContents", true), ("2", "InternalError", false)]),
         answer(&[], &[("2", "RequestThrottled", true)]),
@@ -168,8 +168,8 @@ async fn what_a_queue_does_not_take_three_times_is_not_taken_for_now() {
 }
 
 #[tokio::test]
-async fn none_of_a_batch_is_taken_for_now_or_for_good() {
-    for (kind, for_good) in [
+async fn none_of_a_batch_is_taken_for_now_or_permanently() {
+    for (kind, permanent) in [
         ("com.amazonaws.sqs#BatchRequestTooLong", true),
         ("com.amazonaws.sqs#InvalidMessageContents", true),
         ("com.amazonaws.sqs#QueueDoesNotExist", false),
@@ -179,8 +179,8 @@ async fn none_of_a_batch_is_taken_for_now_or_for_good() {
         let not_taken = outbox(&server).dispatch(vec![mail(1), mail(2)]).await;
         assert_eq!(not_taken.len(), 2, "{kind}");
         let is_meant = |one: &NotTaken| match &one.why {
-            Declined::Retryable(_) => !for_good,
-            Declined::Permanent(_) => for_good,
+            Declined::Retryable(_) => !permanent,
+            Declined::Permanent(_) => permanent,
         };
         assert!(not_taken.iter().all(is_meant), "{not_taken:?}");
     }

@@ -22,7 +22,7 @@ const BATCH: usize = 100;
 const ROUNDS: u32 = 9;
 
 /// How long the first backoff is.
-const PAUSE: Duration = Duration::from_millis(25);
+const FIRST_BACKOFF: Duration = Duration::from_millis(25);
 
 impl DynamoTable {
     pub(super) async fn get_one(
@@ -256,7 +256,7 @@ fn part(attributes: &mut Attributes, pk: &str, sk: &str) -> Result<Key, TableErr
 /// Between a half and the whole of a time that doubles: requests that were refused together do not
 /// come back together.
 pub(super) fn pause(round: u32) -> Duration {
-    let longest = PAUSE * 2_u32.pow(round);
+    let longest = FIRST_BACKOFF * 2_u32.pow(round);
     let mut entropy = [0];
     // Without entropy it is a half.
     let _ = getrandom::fill(&mut entropy);

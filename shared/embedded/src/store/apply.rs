@@ -15,7 +15,7 @@ use super::cache::{ItemCache, Known};
 use super::{Operation, feed, queue, rows, timers};
 
 /// The most expired items that are deleted at once, so that other work does not wait long.
-const SWEPT_AT_ONCE: i64 = 500;
+const EXPIRED_AT_ONCE: i64 = 500;
 
 /// Why a unit wasn't applied.
 pub(super) enum Failure {
@@ -106,7 +106,7 @@ impl<'a> Group<'a> {
         let select = "SELECT pk, sk FROM items WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
         let mut statement = self.connection.prepare_cached(select)?;
         let expired: Vec<Key> = statement
-            .query_map(params![now.timestamp(), SWEPT_AT_ONCE], |row| {
+            .query_map(params![now.timestamp(), EXPIRED_AT_ONCE], |row| {
                 Ok(Key { pk: row.get(0)?, sk: row.get(1)? })
             })?
             .collect::<Result<_, _>>()?;

@@ -18,7 +18,7 @@ use foldhash::{HashMap, HashSet};
 const SHARDS: usize = 32;
 
 /// How many bytes of keys and bodies half of a shard holds: 32 MiB in all.
-const HALF: usize = 512 * 1024;
+const HALF_SHARD_BYTES: usize = 512 * 1024;
 
 /// What an item takes besides its texts, approximately.
 const OVERHEAD: usize = 200;
@@ -122,7 +122,7 @@ impl ItemCache {
 impl Shard {
     fn insert(&mut self, item: Arc<Item>) {
         let size = size(&item);
-        if self.bytes + size > HALF {
+        if self.bytes + size > HALF_SHARD_BYTES {
             self.old = std::mem::take(&mut self.young);
             self.bytes = 0;
         }
@@ -218,7 +218,7 @@ mod tests {
             })
             .map(|item| size(&item))
             .sum();
-        assert!(bytes <= 2 * SHARDS * HALF, "{bytes} bytes");
-        assert!(bytes > SHARDS * HALF / 2, "{bytes} bytes");
+        assert!(bytes <= 2 * SHARDS * HALF_SHARD_BYTES, "{bytes} bytes");
+        assert!(bytes > SHARDS * HALF_SHARD_BYTES / 2, "{bytes} bytes");
     }
 }

@@ -95,7 +95,7 @@ pub enum Operation {
         /// Its content.
         body: Body,
     },
-    /// Removes a message for good. Removing it again has no effect.
+    /// Removes a message permanently. Removing it again has no effect.
     Remove {
         /// Its number.
         id: i64,

@@ -29,10 +29,10 @@ use super::{Operation, feed, queue};
 const LARGEST_GROUP: usize = 512;
 /// Under load a commit costs more than its units, so the writer waits for more: this long for the
 /// next one, and for this many in all.
-const GATHERED: usize = 96;
-const PAUSE: Duration = Duration::from_micros(150);
+const GATHERED_UNITS: usize = 96;
+const NEXT_UNIT_WAIT: Duration = Duration::from_micros(150);
 /// This many units in the last group mean that there is load.
-const LOAD: usize = 4;
+const UNITS_UNDER_LOAD: usize = 4;
 /// After this many checkpoints of consumers the feed is trimmed.
 const CHECKPOINTS_TO_TRIM: usize = 16;
 /// How many tokens of transactions are remembered. They cover retries, which come within seconds.
@@ -122,12 +122,12 @@ impl Groups {
             let mut group = vec![first];
             group.extend(waiting.try_iter().take(LARGEST_GROUP - 1));
             while loaded
-                && group.len() < GATHERED
-                && let Ok(next) = waiting.recv_timeout(PAUSE)
+                && group.len() < GATHERED_UNITS
+                && let Ok(next) = waiting.recv_timeout(NEXT_UNIT_WAIT)
             {
                 group.push(next);
             }
-            loaded = group.len() >= LOAD;
+            loaded = group.len() >= UNITS_UNDER_LOAD;
             groups += 1;
             units += group.len();
             let is_scrub = |job: &Job| matches!(job.work, Work::Scrub { .. });

@@ -138,14 +138,14 @@ mod tests {
         let taken = AtomicBool::new(false);
         // The ordering key of a job whose shards order their next steps until the feed has moved
         // on.
-        let turn = async || {
+        let job_step = async || {
             tokio::task::yield_now().await;
             notifier.send_modify(|commits| *commits += 1);
             Ok(!taken.load(SeqCst))
         };
         let feed = async || Ok(*notifier.borrow() > 0 && !taken.swap(true, SeqCst));
-        let (fed, turned) = tokio::join!(sources.drained(feed), sources.drained(turn));
-        assert!(fed.unwrap() && turned.unwrap());
+        let (fed, stepped) = tokio::join!(sources.drained(feed), sources.drained(job_step));
+        assert!(fed.unwrap() && stepped.unwrap());
         assert!(taken.load(SeqCst), "the feed waited for the job to end");
     }
 

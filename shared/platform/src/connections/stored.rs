@@ -142,7 +142,7 @@ impl fmt::Debug for Connection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
-    /// It was stored, and whoever worked on it has not ended.
+    /// It was stored, and the work on it has not ended.
     Received,
     /// Everything in it was written.
     Done,

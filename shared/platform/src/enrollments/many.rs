@@ -10,7 +10,7 @@ use crate::Instant;
 use crate::error::Error;
 
 /// How many contacts are decided at once.
-const AT_ONCE: usize = 64;
+const CONTACTS_AT_ONCE: usize = 64;
 
 /// A request about many contacts.
 pub(crate) struct Asked<'a> {
@@ -51,6 +51,6 @@ impl Decisions {
             }
         });
         let replies: Vec<_> = replies.collect();
-        Ok(futures_util::stream::iter(replies).buffered(AT_ONCE).collect().await)
+        Ok(futures_util::stream::iter(replies).buffered(CONTACTS_AT_ONCE).collect().await)
     }
 }

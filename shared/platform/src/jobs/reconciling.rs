@@ -44,7 +44,7 @@ use crate::store::{Store, read};
 use crate::table::{Item, Query};
 
 /// How many contacts are looked at at once.
-const AT_ONCE: usize = 16;
+const CONTACTS_AT_ONCE: usize = 16;
 
 /// How long the change feed keeps what it has not delivered.
 const FEED_KEEPS: TimeDelta = TimeDelta::hours(24);
@@ -71,7 +71,7 @@ impl Reconciler {
     ) -> Result<Vec<ContactOutcome>, Error> {
         let since = restored_to.map(|at| at - FEED_KEEPS);
         let each: Vec<_> = contacts.iter().map(|id| self.reconciled_one(since, id)).collect();
-        let each = futures_util::stream::iter(each).buffered(AT_ONCE);
+        let each = futures_util::stream::iter(each).buffered(CONTACTS_AT_ONCE);
         let each: Vec<_> = each.collect().await;
         let (mut outcomes, mut orders) = (Vec::with_capacity(contacts.len()), Vec::new());
         for found in each {

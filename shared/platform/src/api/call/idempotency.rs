@@ -165,7 +165,7 @@ impl Guarded {
         }
     }
 
-    /// The write of it, if nobody else has written under the key.
+    /// The write of it, if no other call has written under the key.
     fn write(&self, stored: &StoredAnswer) -> Result<Write, Error> {
         let kept = item(self.key.clone(), stored)?.rev(self.state().rev + 1);
         Ok(Write::next(kept.expires(self.until)))
@@ -211,7 +211,7 @@ impl Once {
     }
 
     /// A new secret of 200 bits. If the call has a key, it is made from the caller's API key and
-    /// from entropy that is kept with the answer: whoever reads the table cannot make it again, and
+    /// from entropy that is kept with the answer: a reader of the table cannot make it again, and
     /// no other call makes the same one.
     pub(in crate::api) fn secret(&self, entropy: &dyn Entropy) -> String {
         match &self.0 {

@@ -50,14 +50,14 @@ use crate::store::TRIES;
 const SAME_POST: TimeDelta = TimeDelta::minutes(10);
 
 /// After how many seconds a tool may try again whose calls of the day are used up.
-const TOMORROW: u32 = 3_600;
+const USED_UP_RETRY_SECONDS: u32 = 3_600;
 
 /// In which headers a tool says which call it is, the same when it sends it again (*Standard
 /// Webhooks*, <https://www.standardwebhooks.com>).
 const NAMES_THE_CALL: [&str; 2] = ["webhook-id", "idempotency-key"];
 
 /// How many people of one call are written at once: an event with seats names many.
-const AT_ONCE: usize = 8;
+const PEOPLE_AT_ONCE: usize = 8;
 
 /// How many digits an id has.
 const DIGITS: usize = 32;
@@ -180,7 +180,7 @@ impl Arrived<'_> {
                 answered(ended_or_left(working.work(found, parts, body).await)?)
             }
             Kept::Known(found) => self.again(at, found, parts, body).await,
-            Kept::Full => Err(too_many(TOMORROW)),
+            Kept::Full => Err(too_many(USED_UP_RETRY_SECONDS)),
             Kept::TooMany(addresses) => {
                 let why = format!(
                     "it names {addresses} addresses; at most 500 are taken: send fewer at once"
@@ -191,7 +191,7 @@ impl Arrived<'_> {
         }
     }
 
-    /// A call that came before: it is worked on if it has not been, or was in vain.
+    /// A call that came before: it is worked on if it has not been, or did not succeed.
     async fn again(
         &self,
         at: Place<'_>,
@@ -432,7 +432,7 @@ impl Working<'_> {
         call.made = Vec::new();
         let mut outdated = None;
         let performed: Vec<_> = incoming.iter().map(|one| performer.perform(one).boxed()).collect();
-        let mut performed = futures_util::stream::iter(performed).buffered(AT_ONCE);
+        let mut performed = futures_util::stream::iter(performed).buffered(PEOPLE_AT_ONCE);
         while let Some(performed) = performed.next().await {
             match performed {
                 Ok((made, told)) => {

@@ -26,7 +26,7 @@ use crate::table::{Consistency, Cursor, Item, LONGEST_SK, Query, Range};
 const LOOKED_AT: usize = 1_000;
 
 /// How many contacts are read at once.
-const AT_ONCE: usize = 100;
+const CONTACTS_AT_ONCE: usize = 100;
 
 /// The prefix of a cursor of the list.
 const LISTED: &str = "contacts";
@@ -121,8 +121,9 @@ impl Wanted {
         let mut shown = None;
         loop {
             // One more than fits shows whether there is a next page.
-            let ids =
-                self.listed(store, after.as_deref(), AT_ONCE.min(few.saturating_add(1))).await?;
+            let ids = self
+                .listed(store, after.as_deref(), CONTACTS_AT_ONCE.min(few.saturating_add(1)))
+                .await?;
             if ids.is_empty() {
                 return Ok(None);
             }
