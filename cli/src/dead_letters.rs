@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::out;
-use crate::remote::{Failure, Remote, Scope, part};
+use crate::remote::{Remote, RemoteError, Scope, part};
 use crate::settings::{
     DeadLetters, DeleteLetters, ListLetters, OnLetters, RetryLetters, ShowLetter,
 };
@@ -52,7 +52,7 @@ struct Letters {
 }
 
 /// The result of a redrive.
-enum Outcome {
+enum RedriveOutcome {
     /// It is gone.
     Done,
     /// It failed again.
@@ -63,7 +63,7 @@ enum Outcome {
     Left(String),
 }
 
-impl Outcome {
+impl RedriveOutcome {
     fn word(&self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -98,7 +98,7 @@ impl Letters {
     }
 
     /// Letters, oldest first, at most this many; and whether there are more.
-    fn all(&self, limit: usize) -> Result<(Vec<Value>, bool), Failure> {
+    fn all(&self, limit: usize) -> Result<(Vec<Value>, bool), RemoteError> {
         let (mut letters, mut cursor) = (Vec::new(), String::new());
         loop {
             let more = (limit - letters.len()).min(A_PAGE);
@@ -114,7 +114,7 @@ impl Letters {
 
     fn show(&self, command: &ShowLetter) -> Result<ExitCode, Box<dyn Error>> {
         let letter = match self.remote.get(&format!("{PATH}/{}", part(&command.id))) {
-            Err(Failure::NoSuch(_)) => return Err(no_such(&command.id).into()),
+            Err(RemoteError::NoSuch(_)) => return Err(no_such(&command.id).into()),
             other => other?,
         };
         if self.as_json {
@@ -139,7 +139,7 @@ impl Letters {
             for id in command.which.ids.iter().collect::<BTreeSet<_>>() {
                 match self.remote.get(&format!("{PATH}/{}", part(id))) {
                     Ok(letter) => letters.push(letter),
-                    Err(Failure::NoSuch(_)) => {
+                    Err(RemoteError::NoSuch(_)) => {
                         unknown += 1;
                         out::complain(no_such(id));
                     }
@@ -176,16 +176,20 @@ impl Letters {
     }
 
     /// Redrives letters, one after the other, and prints the result of each.
-    fn in_order(&self, letters: &[Value], wait: Duration) -> Result<Vec<Outcome>, Box<dyn Error>> {
+    fn in_order(
+        &self,
+        letters: &[Value],
+        wait: Duration,
+    ) -> Result<Vec<RedriveOutcome>, Box<dyn Error>> {
         let width = letters.iter().map(|letter| said(&letter["id"]).len()).max().unwrap_or(0);
         let mut not_done = BTreeSet::new();
         let mut outcomes = Vec::new();
         for letter in letters {
             let (id, contact) = (said(&letter["id"]), letter["contact_id"].as_str());
             let outcome = match contact.filter(|contact| not_done.contains(*contact)) {
-                Some(contact) => {
-                    Outcome::Left(format!("an earlier one of contact {contact} was not done"))
-                }
+                Some(contact) => RedriveOutcome::Left(format!(
+                    "an earlier one of contact {contact} was not done"
+                )),
                 None => self.done_again(&id, wait)?,
             };
             if outcome.why().is_some() {
@@ -201,12 +205,12 @@ impl Letters {
     }
 
     /// Redrives a letter, and looks for the result for this long.
-    fn done_again(&self, id: &str, wait: Duration) -> Result<Outcome, Failure> {
+    fn done_again(&self, id: &str, wait: Duration) -> Result<RedriveOutcome, RemoteError> {
         let path = format!("{PATH}/{}", part(id));
         match self.remote.call("POST", &format!("{path}/redrive")) {
             Ok(_) => {}
             // It was redriven by another call.
-            Err(Failure::NoSuch(_)) => return Ok(Outcome::Done),
+            Err(RemoteError::NoSuch(_)) => return Ok(RedriveOutcome::Done),
             Err(other) => return Err(other),
         }
         let (mut waited, mut pause) = (Duration::ZERO, FIRST_LOOK);
@@ -214,16 +218,16 @@ impl Letters {
             std::thread::sleep(pause);
             waited += pause;
             match self.remote.get(&path) {
-                Err(Failure::NoSuch(_)) => return Ok(Outcome::Done),
+                Err(RemoteError::NoSuch(_)) => return Ok(RedriveOutcome::Done),
                 Err(other) => return Err(other),
                 Ok(letter) if letter["asked_at"].is_null() => {
-                    return Ok(Outcome::Failed(said(&letter["why"])));
+                    return Ok(RedriveOutcome::Failed(said(&letter["why"])));
                 }
                 Ok(_) if waited >= wait => {
                     let seconds = wait.as_secs();
                     let why =
                         format!("not over after {seconds} seconds; `show` says what came of it");
-                    return Ok(Outcome::Waits(why));
+                    return Ok(RedriveOutcome::Waits(why));
                 }
                 Ok(_) => pause = (pause * 2).min(BETWEEN_LOOKS),
             }
@@ -249,7 +253,7 @@ impl Letters {
                     }
                     deleted.push(id);
                 }
-                Err(Failure::NoSuch(_)) => {
+                Err(RemoteError::NoSuch(_)) => {
                     missed = true;
                     out::complain(no_such(id));
                 }

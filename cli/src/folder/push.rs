@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 use super::account::{Account, Done, Draft, Got, Listed, OnlyIf, finding};
 use super::documents::{Document, Folder, Unreadable};
 use super::memory::{Memory, Seen};
-use super::told::{Outcome, Told};
+use super::told::{CampaignOutcome, Told};
 use super::{difference, in_words};
-use crate::remote::{Failure, Scope};
+use crate::remote::{RemoteError, Scope};
 use crate::settings::Push;
 
 /// What is told in the end, in this order.
@@ -65,14 +65,24 @@ impl Pushing<'_> {
     fn all(&mut self) -> Result<(), Box<dyn Error>> {
         for Unreadable { path, why, .. } in &self.folder.unreadable {
             let (file, why) = (Some(self.folder.name(path)), why.clone());
-            let outcome =
-                Outcome { word: "refused", file, why, is_refusal: true, ..Outcome::default() };
+            let outcome = CampaignOutcome {
+                word: "refused",
+                file,
+                why,
+                is_refusal: true,
+                ..CampaignOutcome::default()
+            };
             self.told.tell(outcome, false)?;
         }
         for (id, paths) in &self.folder.several {
             let (id, why) = (Some(id.to_string()), self.folder.in_several(paths));
-            let outcome =
-                Outcome { word: "refused", id, why, is_refusal: true, ..Outcome::default() };
+            let outcome = CampaignOutcome {
+                word: "refused",
+                id,
+                why,
+                is_refusal: true,
+                ..CampaignOutcome::default()
+            };
             self.told.tell(outcome, false)?;
         }
         let campaigns = self.folder.campaigns.clone();
@@ -94,7 +104,7 @@ impl Pushing<'_> {
                 None => self.send(id, document),
             };
             let became = match became {
-                Err(Failure::Other(why)) => return Err(why.into()),
+                Err(RemoteError::Other(why)) => return Err(why.into()),
                 other => other,
             };
             if !matches!(became, Ok(Became::Created(_) | Became::Saved(_) | Became::Same)) {
@@ -116,7 +126,7 @@ impl Pushing<'_> {
         &self,
         campaigns: &BTreeMap<CampaignId, Document>,
         changed: &BTreeSet<CampaignId>,
-    ) -> Result<BTreeMap<CampaignId, String>, Failure> {
+    ) -> Result<BTreeMap<CampaignId, String>, RemoteError> {
         let mut wrong: BTreeMap<CampaignId, String> = BTreeMap::new();
         let mut add = |id: &CampaignId, problems: Vec<dacapo_engine::problem::Problem>| {
             let lines = problems.iter().map(|problem| finding(&json!(problem)));
@@ -145,7 +155,7 @@ impl Pushing<'_> {
     }
 
     /// Saves a draft, if the account has the one that was seen.
-    fn send(&mut self, id: &CampaignId, document: &Document) -> Result<Became, Failure> {
+    fn send(&mut self, id: &CampaignId, document: &Document) -> Result<Became, RemoteError> {
         let seen = self.memory.get(id).cloned();
         let etag = seen.as_ref().and_then(|seen| seen.etag.as_deref());
         let only_if = etag.map_or(OnlyIf::None, OnlyIf::Seen);
@@ -163,7 +173,7 @@ impl Pushing<'_> {
         document: &Document,
         seen: Option<&Seen>,
         who: Option<String>,
-    ) -> Result<Became, Failure> {
+    ) -> Result<Became, RemoteError> {
         let (Some(who), Got::Draft(there)) = (who, self.account.draft(id, None)?) else {
             return Ok(Became::Refused(self.deleted()));
         };
@@ -185,7 +195,7 @@ impl Pushing<'_> {
     }
 
     /// What `send` would do.
-    fn would_be(&self, id: &CampaignId, document: &Document) -> Result<Became, Failure> {
+    fn would_be(&self, id: &CampaignId, document: &Document) -> Result<Became, RemoteError> {
         let seen = self.memory.get(id);
         let was_there = seen.is_some_and(|seen| seen.etag.is_some());
         Ok(match self.account.draft(id, None)? {
@@ -207,7 +217,7 @@ impl Pushing<'_> {
         document: &Document,
         etag: Option<String>,
         answer: &Value,
-    ) -> Result<Became, Failure> {
+    ) -> Result<Became, RemoteError> {
         let etag = match etag {
             Some(etag) => etag,
             None => match self.account.draft(id, None)? {
@@ -232,7 +242,8 @@ impl Pushing<'_> {
         is_sent: bool,
     ) -> Result<(), Box<dyn Error>> {
         let file = Some(self.folder.name(&document.path));
-        let mut outcome = Outcome { id: Some(id.to_string()), file, ..Outcome::default() };
+        let mut outcome =
+            CampaignOutcome { id: Some(id.to_string()), file, ..CampaignOutcome::default() };
         let seen = self.memory.get(id).filter(|seen| seen.is(&document.text)).cloned();
         let to_publish = seen.filter(|seen| seen.to_publish);
         let etag = to_publish.and_then(|seen| seen.etag);
@@ -266,7 +277,7 @@ impl Pushing<'_> {
                     format!("it is not published: {who} after it was pushed; {}", self.remedy());
             }
             Ok(Done::Wrong(why)) => outcome.why = format!("it cannot be published:\n{why}"),
-            Err(Failure::Other(why)) => return Err(why.into()),
+            Err(RemoteError::Other(why)) => return Err(why.into()),
             Err(failure) => {
                 outcome.word = "failed";
                 outcome.why = failure.to_string();
@@ -279,7 +290,7 @@ impl Pushing<'_> {
         &mut self,
         id: &CampaignId,
         document: &Document,
-        became: Result<Became, Failure>,
+        became: Result<Became, RemoteError>,
     ) -> Result<(), Box<dyn Error>> {
         let words = if self.command.dry_run { &WOULD_BE } else { &WORDS };
         let (word, why) = match became {
@@ -291,12 +302,13 @@ impl Pushing<'_> {
         };
         let is_refusal = word == words[3] || word == words[4];
         let (id, file) = (Some(id.to_string()), Some(self.folder.name(&document.path)));
-        let outcome = Outcome { word, id, file, why, is_refusal, ..Outcome::default() };
+        let outcome =
+            CampaignOutcome { word, id, file, why, is_refusal, ..CampaignOutcome::default() };
         self.told.tell(outcome, word == words[5])
     }
 
-    fn remember(&mut self, id: &CampaignId, seen: Seen) -> Result<(), Failure> {
-        self.memory.set(id, Some(seen)).map_err(Failure::Other)
+    fn remember(&mut self, id: &CampaignId, seen: Seen) -> Result<(), RemoteError> {
+        self.memory.set(id, Some(seen)).map_err(RemoteError::Other)
     }
 
     fn remedy(&self) -> String {

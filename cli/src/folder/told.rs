@@ -9,7 +9,7 @@ use crate::settings::Format;
 
 /// What came of a campaign.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
+pub(super) struct CampaignOutcome {
     /// One word.
     pub(super) word: &'static str,
     pub(super) id: Option<String>,
@@ -41,8 +41,12 @@ impl Told {
     }
 
     /// Tells what came of a campaign. `quiet` is counted, and is no line for people.
-    pub(super) fn tell(&mut self, outcome: Outcome, quiet: bool) -> Result<(), Box<dyn Error>> {
-        let Outcome { word, id, file, why, is_refusal, more } = outcome;
+    pub(super) fn tell(
+        &mut self,
+        outcome: CampaignOutcome,
+        quiet: bool,
+    ) -> Result<(), Box<dyn Error>> {
+        let CampaignOutcome { word, id, file, why, is_refusal, more } = outcome;
         match self.words.iter().position(|one| *one == word) {
             Some(at) => self.counts[at] += 1,
             None => {

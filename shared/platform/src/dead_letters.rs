@@ -19,7 +19,9 @@ use crate::metrics::Metric;
 use crate::rate_limited_log::without_addresses;
 use crate::redaction::without_values;
 use crate::store::{Store, TRIES, item, read};
-use crate::table::{Condition, Consistency, Cursor, Item, Key, Page, Query, TableError, Write};
+use crate::table::{
+    Condition, Consistency, Cursor, Item, Key, Query, QueryPage, TableError, Write,
+};
 
 /// For how long a letter is kept.
 pub const DEAD_LETTERS_KEPT: TimeDelta = TimeDelta::days(90);
@@ -228,7 +230,7 @@ impl DeadLetters {
         &self,
         limit: usize,
         cursor: Option<Cursor>,
-    ) -> Result<Page<StoredDeadLetter>, Error> {
+    ) -> Result<QueryPage<StoredDeadLetter>, Error> {
         let partition = self.store.keys.dead_letters_listed();
         let query = Query::of(&partition).limit(limit).after(cursor);
         let page = self.store.table.query_index(query).await?;
@@ -237,7 +239,7 @@ impl DeadLetters {
         let items =
             stored.iter().flatten().map(StoredDeadLetter::of).collect::<Result<Vec<_>, _>>()?;
         let items = items.into_iter().filter(|letter| self.is_kept(letter)).collect();
-        Ok(Page { items, cursor: page.cursor })
+        Ok(QueryPage { items, cursor: page.cursor })
     }
 
     /// A letter.

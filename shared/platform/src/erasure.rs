@@ -32,7 +32,7 @@ use crate::mentions::Mentions;
 use crate::messages::MessageRecord;
 use crate::object_keys::delete_keys;
 use crate::orders::Orders;
-use crate::ports::{Done, Message, Order, Queue};
+use crate::ports::{Done, Order, Queue, QueueMessage};
 use crate::refusals::{Refusal, Refusals};
 use crate::store::{HISTORY_KEPT, Store, TRIES, item, read};
 use crate::table::{Condition, Cursor, Item, Key, MOST_WRITES, Query, TableError, Write};
@@ -210,7 +210,7 @@ impl Erasure {
 
     /// Orders that the remains are erased by a worker.
     async fn order_erasure(&self, id: &ContactId) -> Result<(), Error> {
-        let message = Message::Erase(id.clone());
+        let message = QueueMessage::Erase(id.clone());
         let order = Order::Send { queue: Queue::Jobs, at: self.store.now(), message };
         self.orders.give(vec![order]).await
     }
@@ -273,7 +273,8 @@ impl Erasure {
             true => format!("erase-{}", &keys::sha256(id.as_str())[..40]),
             false => format!("erase-{id}"),
         };
-        let (at, message) = (self.store.now() + LAST_ERASURE_AFTER, Message::Erase(id.clone()));
+        let (at, message) =
+            (self.store.now() + LAST_ERASURE_AFTER, QueueMessage::Erase(id.clone()));
         self.orders.give(vec![Order::Schedule { name, at, message }]).await
     }
 

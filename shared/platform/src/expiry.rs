@@ -32,7 +32,7 @@ use crate::last_id::made_at;
 use crate::object_keys::delete_keys;
 use crate::objects::Objects;
 use crate::orders::Orders;
-use crate::ports::{Done, ExpiryStep, Message, Order, Queue};
+use crate::ports::{Done, ExpiryStep, Order, Queue, QueueMessage};
 use crate::store::{Store, TRIES};
 use crate::table::{Condition, Consistency, Item, MOST_WRITES, Query, Write};
 
@@ -260,7 +260,7 @@ impl Expiry {
     }
 
     async fn order(&self, step: ExpiryStep) -> Result<(), Error> {
-        let (at, message) = (self.store.now(), Message::ExpireObjects(step));
+        let (at, message) = (self.store.now(), QueueMessage::ExpireObjects(step));
         self.orders.give(vec![Order::Send { queue: Queue::Jobs, at, message }]).await
     }
 }

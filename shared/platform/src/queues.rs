@@ -13,7 +13,7 @@ use crate::handlers::{
 };
 use crate::jobs::JobWorker;
 use crate::orders::Orders;
-use crate::ports::{Done, Message, Queue, Redrive};
+use crate::ports::{Done, Queue, QueueMessage, Redrive};
 use crate::redriving::{LetterWork, Redriving};
 
 /// The handler of messages from queues.
@@ -41,8 +41,8 @@ impl QueueHandler {
     /// # Errors
     ///
     /// Retryable errors, and permanent ones.
-    pub async fn handle(&self, message: &Message) -> Result<Done, Error> {
-        let Message::Redrive(redrive) = message else {
+    pub async fn handle(&self, message: &QueueMessage) -> Result<Done, Error> {
+        let QueueMessage::Redrive(redrive) = message else {
             return self.handle_message(message).await;
         };
         // A dead letter whose message belongs to another queue is led on to that queue,
@@ -56,8 +56,8 @@ impl QueueHandler {
     /// # Errors
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
-    pub async fn handle_timers(&self, message: &Message) -> Result<Done, Error> {
-        let Message::Redrive(redrive) = message else {
+    pub async fn handle_timers(&self, message: &QueueMessage) -> Result<Done, Error> {
+        let QueueMessage::Redrive(redrive) = message else {
             return self.handle_timer_message(message).await;
         };
         self.message_redriven(redrive, async |message| self.handle_timer_message(&message).await)
@@ -69,8 +69,8 @@ impl QueueHandler {
     /// # Errors
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
-    pub async fn handle_deliveries(&self, message: &Message) -> Result<Done, Error> {
-        let Message::Redrive(redrive) = message else {
+    pub async fn handle_deliveries(&self, message: &QueueMessage) -> Result<Done, Error> {
+        let QueueMessage::Redrive(redrive) = message else {
             return self.handle_delivery_message(message).await;
         };
         self.message_redriven(redrive, async |message| self.handle_delivery_message(&message).await)
@@ -82,73 +82,73 @@ impl QueueHandler {
     /// # Errors
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
-    pub async fn handle_jobs(&self, message: &Message) -> Result<Done, Error> {
-        let Message::Redrive(redrive) = message else {
+    pub async fn handle_jobs(&self, message: &QueueMessage) -> Result<Done, Error> {
+        let QueueMessage::Redrive(redrive) = message else {
             return self.handle_job_message(message).await;
         };
         let here = |queue| matches!(queue, Queue::Jobs);
         self.redriven(redrive, here, async |message| self.handle_job_message(&message).await).await
     }
 
-    async fn handle_message(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle_message(&self, message: &QueueMessage) -> Result<Done, Error> {
         match message {
-            Message::EnrollmentEvent(event) => self.enrollment_events.handle(event).await,
-            Message::Call(call) => self.webhooks.call(call).await,
-            Message::TestMail(id) => self.delivery.deliver_test(id).await,
-            Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
-            Message::JobStep(_)
-            | Message::Erase(_)
-            | Message::Timer(_)
-            | Message::ExpireObjects(_)
-            | Message::Redrive(_) => self.handle_job_message(message).await,
+            QueueMessage::EnrollmentEvent(event) => self.enrollment_events.handle(event).await,
+            QueueMessage::Call(call) => self.webhooks.call(call).await,
+            QueueMessage::TestMail(id) => self.delivery.deliver_test(id).await,
+            QueueMessage::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
+            QueueMessage::JobStep(_)
+            | QueueMessage::Erase(_)
+            | QueueMessage::Timer(_)
+            | QueueMessage::ExpireObjects(_)
+            | QueueMessage::Redrive(_) => self.handle_job_message(message).await,
         }
     }
 
-    async fn handle_timer_message(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle_timer_message(&self, message: &QueueMessage) -> Result<Done, Error> {
         match message {
-            Message::EnrollmentEvent(event) if !event.is_delivery() => {
+            QueueMessage::EnrollmentEvent(event) if !event.is_delivery() => {
                 self.enrollment_events.timer_due(event).await
             }
-            Message::Erase(contact) => self.erasure.erase_remains(contact).await,
-            Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
-            Message::EnrollmentEvent(_)
-            | Message::Call(_)
-            | Message::TestMail(_)
-            | Message::JobStep(_)
-            | Message::Timer(_)
-            | Message::ExpireObjects(_)
-            | Message::Redrive(_) => Err(Error::Misdirected),
+            QueueMessage::Erase(contact) => self.erasure.erase_remains(contact).await,
+            QueueMessage::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
+            QueueMessage::EnrollmentEvent(_)
+            | QueueMessage::Call(_)
+            | QueueMessage::TestMail(_)
+            | QueueMessage::JobStep(_)
+            | QueueMessage::Timer(_)
+            | QueueMessage::ExpireObjects(_)
+            | QueueMessage::Redrive(_) => Err(Error::Misdirected),
         }
     }
 
-    async fn handle_delivery_message(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle_delivery_message(&self, message: &QueueMessage) -> Result<Done, Error> {
         match message {
-            Message::EnrollmentEvent(event) if event.is_delivery() => {
+            QueueMessage::EnrollmentEvent(event) if event.is_delivery() => {
                 self.enrollment_events.handle(event).await
             }
-            Message::Call(call) => self.webhooks.call(call).await,
-            Message::TestMail(id) => self.delivery.deliver_test(id).await,
-            Message::EnrollmentEvent(_)
-            | Message::JobStep(_)
-            | Message::Erase(_)
-            | Message::Timer(_)
-            | Message::PausesEnd { .. }
-            | Message::ExpireObjects(_)
-            | Message::Redrive(_) => Err(Error::Misdirected),
+            QueueMessage::Call(call) => self.webhooks.call(call).await,
+            QueueMessage::TestMail(id) => self.delivery.deliver_test(id).await,
+            QueueMessage::EnrollmentEvent(_)
+            | QueueMessage::JobStep(_)
+            | QueueMessage::Erase(_)
+            | QueueMessage::Timer(_)
+            | QueueMessage::PausesEnd { .. }
+            | QueueMessage::ExpireObjects(_)
+            | QueueMessage::Redrive(_) => Err(Error::Misdirected),
         }
     }
 
-    async fn handle_job_message(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle_job_message(&self, message: &QueueMessage) -> Result<Done, Error> {
         match message {
-            Message::JobStep(job_step) => self.job_worker.step(job_step).await,
-            Message::Erase(contact) => self.erasure.erase_remains(contact).await,
-            Message::Timer(timer) => self.orders.set_pending(timer).await,
-            Message::ExpireObjects(step) => self.expiry.step(step).await,
-            Message::EnrollmentEvent(_)
-            | Message::Call(_)
-            | Message::TestMail(_)
-            | Message::PausesEnd { .. }
-            | Message::Redrive(_) => Err(Error::Misdirected),
+            QueueMessage::JobStep(job_step) => self.job_worker.step(job_step).await,
+            QueueMessage::Erase(contact) => self.erasure.erase_remains(contact).await,
+            QueueMessage::Timer(timer) => self.orders.set_pending(timer).await,
+            QueueMessage::ExpireObjects(step) => self.expiry.step(step).await,
+            QueueMessage::EnrollmentEvent(_)
+            | QueueMessage::Call(_)
+            | QueueMessage::TestMail(_)
+            | QueueMessage::PausesEnd { .. }
+            | QueueMessage::Redrive(_) => Err(Error::Misdirected),
         }
     }
 
@@ -157,7 +157,7 @@ impl QueueHandler {
         &self,
         redrive: &Redrive,
         here: impl Fn(Queue) -> bool,
-        work: impl FnOnce(Message) -> F,
+        work: impl FnOnce(QueueMessage) -> F,
     ) -> Result<Done, Error>
     where
         F: Future<Output = Result<Done, Error>>,
@@ -198,7 +198,7 @@ impl QueueHandler {
     async fn message_redriven<F>(
         &self,
         redrive: &Redrive,
-        work: impl FnOnce(Message) -> F,
+        work: impl FnOnce(QueueMessage) -> F,
     ) -> Result<Done, Error>
     where
         F: Future<Output = Result<Done, Error>>,

@@ -1,7 +1,7 @@
 //! A dead letter is done again: a user requests it, and the handler of such work reads the letter
 //! anew and does it.
 //!
-//! A request marks the letter and puts [`Message::Redrive`] into [`Queue::Jobs`]. From there a
+//! A request marks the letter and puts [`QueueMessage::Redrive`] into [`Queue::Jobs`]. From there a
 //! letter of another queue is led to that queue, so that no worker needs an additional port. The
 //! letter is deleted when it is done. If it fails again, it keeps the reason, and waits for the
 //! next request. A repeat finds a letter that is deleted, or not requested, and does nothing.
@@ -16,7 +16,7 @@ use crate::dead_letters::{DeadLetterBody, DeadLetterKind, DeadLetters, StoredDea
 use crate::error::{Error, Retryability, caught, panic_words};
 use crate::handlers::{ContactImage, EnrollmentImage, Report};
 use crate::orders::Orders;
-use crate::ports::{Done, Message, Order, Queue, Redrive};
+use crate::ports::{Done, Order, Queue, QueueMessage, Redrive};
 use crate::store::{Store, TRIES};
 use crate::table::{Body, Item, Key, TableError, Write};
 
@@ -29,7 +29,7 @@ pub struct Reading {
     /// [`DeadLetterKind::Decision`]
     pub decision: fn(&str) -> Result<EnrollmentImage, String>,
     /// [`DeadLetterKind::Message`]
-    pub message: fn(&str) -> Result<Message, String>,
+    pub message: fn(&str) -> Result<QueueMessage, String>,
     /// [`DeadLetterKind::Report`]
     pub reports: fn(&str) -> Result<Vec<Report>, String>,
 }
@@ -152,7 +152,7 @@ impl Redriving {
     }
 
     fn redrive_order(&self, queue: Queue, redrive: Redrive) -> Order {
-        Order::Send { queue, at: self.store.now(), message: Message::Redrive(redrive) }
+        Order::Send { queue, at: self.store.now(), message: QueueMessage::Redrive(redrive) }
     }
 
     /// The letter that is to be done; `None` if there is nothing left to do.
@@ -169,7 +169,7 @@ impl Redriving {
     pub(crate) async fn send_to_own_queue(
         &self,
         redrive: &Redrive,
-        message: &Message,
+        message: &QueueMessage,
         takes: impl Fn(Queue) -> bool,
     ) -> Result<bool, Error> {
         let queue = message.queue();
@@ -227,7 +227,7 @@ impl Redriving {
 pub(crate) enum LetterWork {
     Change(ContactImage),
     Decision(EnrollmentImage),
-    Message(Message),
+    Message(QueueMessage),
     Reports(Vec<Report>),
 }
 
@@ -244,7 +244,7 @@ impl Redriving {
     }
 
     /// Reads a letter that is a message.
-    pub(crate) fn message_of(&self, body: &DeadLetterBody) -> Result<Message, String> {
+    pub(crate) fn message_of(&self, body: &DeadLetterBody) -> Result<QueueMessage, String> {
         match body.kind {
             DeadLetterKind::Message => read_as(self.reading.message, &body.raw),
             DeadLetterKind::Change | DeadLetterKind::Decision | DeadLetterKind::Report => {

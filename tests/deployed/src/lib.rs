@@ -14,7 +14,7 @@ mod stack;
 mod until;
 mod workers;
 
-pub use api::{Answer, Api};
+pub use api::{Api, ApiAnswer};
 pub use clock::StandingClock;
 pub use cloud::Cloud;
 pub use lock::{alone, beside_others};

@@ -11,7 +11,7 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_functions_tests::events::{batch, body, failed, http, message, record};
 use dacapo_platform::dead_letters::DeadLetterBody;
-use dacapo_platform::ports::{EnrollmentEvent, Message};
+use dacapo_platform::ports::{EnrollmentEvent, QueueMessage};
 use dacapo_platform::table::{Body, Consistency, Item, Query};
 use dacapo_tests::doors::signed;
 use dacapo_tests::kit::CapturingMailer;
@@ -56,9 +56,9 @@ async fn dead_letters(cloud: &Cloud) -> Vec<DeadLetterBody> {
     page.items.iter().map(|item| item.body.read().unwrap()).collect()
 }
 
-fn enrollment_event(contact: &ContactId, event: Event) -> Message {
+fn enrollment_event(contact: &ContactId, event: Event) -> QueueMessage {
     let campaign = CampaignId::new("hello").unwrap();
-    Message::EnrollmentEvent(EnrollmentEvent {
+    QueueMessage::EnrollmentEvent(EnrollmentEvent {
         contact: contact.clone(),
         campaign,
         event,

@@ -23,8 +23,8 @@ use dacapo_functions_tests::stack::{GROUP, Stack};
 use dacapo_platform::dead_letters::DeadLetterBody;
 use dacapo_platform::keys::Keys;
 use dacapo_platform::platform::Platform;
-use dacapo_platform::ports::{Message, PendingTimer, Queue};
-use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
+use dacapo_platform::ports::{PendingTimer, Queue, QueueMessage};
+use dacapo_platform::table::{Consistency, Item, Key, Query, QueryPage, Table, TableError, Write};
 use serde_json::{Value, json};
 
 /// One change starts all of it: a webhook, a mail, and a timer.
@@ -109,14 +109,14 @@ impl Trip {
                 return contacts;
             }
             contacts.extend(taken.iter().map(|body| {
-                let message: Message = serde_json::from_str(body).unwrap();
+                let message: QueueMessage = serde_json::from_str(body).unwrap();
                 message.about().0.unwrap().clone()
             }));
         }
     }
 
     /// The pending timers since the last time. Their queue delays them for half a minute.
-    fn pending(&self) -> Vec<Message> {
+    fn pending(&self) -> Vec<QueueMessage> {
         let taken = self.proxy.taken("stop");
         taken.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
     }
@@ -159,9 +159,9 @@ impl Trip {
     }
 
     /// Passes messages to `stop-campaign`. Returns those that stay.
-    async fn works_off(&self, messages: &[Message], attempt: u32) -> Vec<String> {
+    async fn works_off(&self, messages: &[QueueMessage], attempt: u32) -> Vec<String> {
         let named =
-            |(nth, one): (usize, &Message)| message(&format!("m{nth}"), "stop", attempt, one);
+            |(nth, one): (usize, &QueueMessage)| message(&format!("m{nth}"), "stop", attempt, one);
         let event = batch(messages.iter().enumerate().map(named).collect());
         let queues = QueueFunction {
             platform: &self.platform,
@@ -249,7 +249,7 @@ async fn while_the_scheduler_is_down_queues_are_served_and_timers_wait_until_it_
     let names: BTreeSet<&str> = pending
         .iter()
         .map(|message| match message {
-            Message::Timer(PendingTimer { name, .. }) => name.as_str(),
+            QueueMessage::Timer(PendingTimer { name, .. }) => name.as_str(),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -348,11 +348,11 @@ impl Table for Throttled {
         self.table.get_many(keys, consistency).await
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         self.table.query(query).await
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         self.table.query_index(query).await
     }
 

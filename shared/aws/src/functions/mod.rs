@@ -35,7 +35,7 @@ use crate::settings::Function;
 /// A failure of the whole invocation, which comes again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Failure(pub String);
+pub struct FunctionError(pub String);
 
 /// Whether an event comes from the rule that calls every few minutes, and not from what the
 /// function is for (*Using a schedule in EventBridge to invoke a function*,
@@ -121,7 +121,7 @@ fn answer(failed: impl IntoIterator<Item = String>) -> Value {
 }
 
 /// The records of a batch.
-fn records(event: &Value) -> Result<&Vec<Value>, Failure> {
+fn records(event: &Value) -> Result<&Vec<Value>, FunctionError> {
     let records = event.get("Records").and_then(Value::as_array);
-    records.ok_or_else(|| Failure("the event has no `Records`".to_owned()))
+    records.ok_or_else(|| FunctionError("the event has no `Records`".to_owned()))
 }

@@ -10,7 +10,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use super::Failure;
+use super::FunctionError;
 use super::start::Started;
 use crate::clock::SystemClock;
 use crate::logging;
@@ -42,8 +42,8 @@ impl From<Incomplete> for Stopped {
     }
 }
 
-impl From<Failure> for Diagnostic {
-    fn from(Failure(error_message): Failure) -> Self {
+impl From<FunctionError> for Diagnostic {
+    fn from(FunctionError(error_message): FunctionError) -> Self {
         Self { error_type: "Failure".to_owned(), error_message }
     }
 }
@@ -78,7 +78,7 @@ impl Running {
     /// If Lambda cannot be reached, and the process is not being ended.
     pub async fn serve(
         self,
-        handler: impl AsyncFn(&Value) -> Result<Value, Failure>,
+        handler: impl AsyncFn(&Value) -> Result<Value, FunctionError>,
     ) -> Result<(), Stopped> {
         self.serve_until(async |event: &Value, _| handler(event).await).await
     }
@@ -91,7 +91,7 @@ impl Running {
     /// See [`serve`](Self::serve).
     pub async fn serve_until(
         self,
-        handler: impl AsyncFn(&Value, Option<Instant>) -> Result<Value, Failure>,
+        handler: impl AsyncFn(&Value, Option<Instant>) -> Result<Value, FunctionError>,
     ) -> Result<(), Stopped> {
         let (handler, figures, clock) = (&handler, &self.figures, &self.clock);
         let handled = service_fn(|event: LambdaEvent<Value>| {

@@ -40,20 +40,20 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError as Taken};
 use async_trait::async_trait;
 use dacapo_platform::Instant;
 use dacapo_platform::table::{
-    Body, Consistency, Item, Key, Page, Query, Since, Table, TableError, Write, check, check_key,
-    check_query, check_token,
+    Body, Consistency, Item, Key, Query, QueryPage, Since, Table, TableError, Write, check,
+    check_key, check_query, check_token,
 };
 use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use feed::Change;
 pub use timers::Timer;
-pub use work::QueueMessage;
+pub use work::ReceivedMessage;
 
 use cache::{ItemCache, Known};
 use flush::Flusher;
 use wal_checkpoint::Checkpointer;
-use work::{Done, Durability, Work};
+use work::{Durability, UnitOfWork, UnitResult};
 use writer::Writer;
 
 /// The store's file in its directory.
@@ -230,9 +230,9 @@ impl SqliteStore {
     /// Deletes what expired at or before an instant, some at a time. Answers how many, so that the
     /// caller goes on until there are none. The feed has these deletes like any other.
     pub async fn delete_expired(&self, now: Instant) -> Result<usize, TableError> {
-        match self.writer.run(Work::DeleteExpired { now }, Durability::Process).await? {
-            Done::Count(swept) => Ok(swept),
-            Done::Committed | Done::Received(_) => Ok(0),
+        match self.writer.run(UnitOfWork::DeleteExpired { now }, Durability::Process).await? {
+            UnitResult::Count(swept) => Ok(swept),
+            UnitResult::Committed | UnitResult::Received(_) => Ok(0),
         }
     }
 
@@ -259,7 +259,7 @@ impl SqliteStore {
         if operations.is_empty() {
             return Ok(());
         }
-        self.writer.run(Work::Commit { operations, token }, durability).await.map(|_| ())
+        self.writer.run(UnitOfWork::Commit { operations, token }, durability).await.map(|_| ())
     }
 
     /// One item as it is.
@@ -356,13 +356,13 @@ impl Table for SqliteStore {
         self.items(keys)
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         check_query(&query, false)?;
         let from = pages::Place::of_items(&query)?;
         self.read(|connection| pages::items(connection, &query, from.as_ref()))
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         check_query(&query, true)?;
         let from = pages::Place::of_index(&query)?;
         self.read(|connection| pages::index(connection, &query, from.as_ref()))
@@ -396,11 +396,11 @@ impl Table for Derived {
         self.0.get_many(keys, consistency).await
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         self.0.query(query).await
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         self.0.query_index(query).await
     }
 

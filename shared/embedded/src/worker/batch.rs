@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dacapo_platform::error::Error;
-use dacapo_platform::ports::Message;
+use dacapo_platform::ports::QueueMessage;
 use dacapo_platform::table::{Body, TableError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -123,7 +123,7 @@ where
 
 /// The ordering key of a message: a contact, or a shard of a job.
 pub(super) fn whose(body: &Body) -> Option<String> {
-    body.read::<Message>().ok()?.ordering_key()
+    body.read::<QueueMessage>().ok()?.ordering_key()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use dacapo_platform::table::TableError;
 use tokio::sync::Semaphore;
 
 use super::batch::Acknowledged;
-use super::{CONSUMER, Work, Worker};
+use super::{CONSUMER, Worker, WorkerContext};
 use crate::store::Operation;
 
 /// How long a message is hidden while it is with a webhook or a mail server.
@@ -141,7 +141,7 @@ impl Worker {
     }
 }
 
-impl Work {
+impl WorkerContext {
     /// The queues whose messages wait for other servers.
     pub(super) fn outward_queues(&self) -> &'static [Queue] {
         match self.platform.delivery.mailer.mode() {

@@ -61,10 +61,10 @@ async fn pass_over(store: &SqliteStore) {
 #[tokio::test]
 async fn a_job_takes_no_turn_while_the_feed_is_far_behind() {
     let worker = worker().await;
-    let Work { platform, store, .. } = &*worker.work;
+    let WorkerContext { platform, store, .. } = &*worker.work;
     change(store, &platform.store.keys, MOST_CHANGES_BEHIND).await;
     // A step of a job that is gone: it has nothing to do but to be taken.
-    let job_step = Message::JobStep(JobStep { job: 7, shard: 0, number: 0, shown: false });
+    let job_step = QueueMessage::JobStep(JobStep { job: 7, shard: 0, number: 0, shown: false });
     let order = Order::Send { queue: Queue::Jobs, at: worker.work.clock.now(), message: job_step };
     assert_eq!(platform.orders.outbox.dispatch(vec![order]).await, []);
     assert!(!worker.work.queues(false).await.unwrap());
@@ -91,7 +91,7 @@ async fn stop(platform: &Platform) -> u64 {
 }
 
 /// The status of a job after the queues have been processed without the feed.
-async fn worked_off(work: &Arc<Work>, job: u64) -> JobStatus {
+async fn worked_off(work: &Arc<WorkerContext>, job: u64) -> JobStatus {
     while work.queues(false).await.unwrap() {}
     work.platform.jobs.progress(job).await.unwrap().unwrap().status
 }
@@ -99,7 +99,7 @@ async fn worked_off(work: &Arc<Work>, job: u64) -> JobStatus {
 #[tokio::test]
 async fn a_job_waits_for_what_the_feed_brings_from_before_it_and_for_nothing_else() {
     let worker = worker().await;
-    let Work { platform, store, .. } = &*worker.work;
+    let WorkerContext { platform, store, .. } = &*worker.work;
     let first = stop(platform).await;
     change(store, &platform.store.keys, 1).await;
     assert_eq!(worked_off(&worker.work, first).await, JobStatus::Completed);
@@ -151,7 +151,7 @@ async fn dead_letter_about_the_first(panics: bool) -> (DeadLetterBody, ContactId
     let refused = Arc::new(OnceLock::new());
     let contact = Arc::clone(&refused);
     let worker = worker_with(|outbox| Arc::new(Refusing { outbox, panics, contact })).await;
-    let Work { platform, store, .. } = &*worker.work;
+    let WorkerContext { platform, store, .. } = &*worker.work;
     let id = CampaignId::new("hello").unwrap();
     platform.campaigns.put_draft(&id, HELLO, "test", &OnlyIf::default()).await.unwrap();
     platform.campaigns.publish(&id, Publish::default(), "test", alone).await.unwrap();

@@ -38,7 +38,7 @@ pub(crate) use signature::{signed_by, verify};
 pub use store::Connections;
 pub(crate) use store::{Found, Unchanged};
 pub(crate) use stored::{
-    Bytes, CALLS_KEPT, Connection, Kind, Made, MadeObject, OVERLAP, Outcome, ReceivedCall,
+    Bytes, CALLS_KEPT, CallOutcome, Connection, Kind, Made, MadeObject, OVERLAP, ReceivedCall,
     ReplacedSecret,
 };
 pub(crate) use told::KnownBooking;

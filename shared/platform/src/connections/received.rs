@@ -10,11 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::connections::store::{Connections, Found, found, readable};
-use crate::connections::stored::{Bytes, CALLS_KEPT, Outcome, ReceivedCall};
+use crate::connections::stored::{Bytes, CALLS_KEPT, CallOutcome, ReceivedCall};
 use crate::error::Error;
 use crate::mentions::Mentions;
 use crate::store::{TRIES, item, read};
-use crate::table::{Condition, Consistency, Cursor, Key, MOST_WRITES, Page, Query, Write};
+use crate::table::{Condition, Consistency, Cursor, Key, MOST_WRITES, Query, QueryPage, Write};
 use crate::unsubscribe::sealed;
 
 /// The most calls of a connection that are kept of a day.
@@ -50,15 +50,18 @@ struct StoredDay {
 }
 
 impl StoredDay {
-    fn with_one(outcome: Outcome, bytes: usize) -> Self {
-        let refused = i64::from(outcome == Outcome::Refused);
+    fn with_one(outcome: CallOutcome, bytes: usize) -> Self {
+        let refused = i64::from(outcome == CallOutcome::Refused);
         Self { calls: 1 - refused, refused, bytes: i64::try_from(bytes).unwrap_or(i64::MAX) }
     }
 
-    fn has_room_for(&self, outcome: Outcome, bytes: usize) -> bool {
+    fn has_room_for(&self, outcome: CallOutcome, bytes: usize) -> bool {
         match outcome {
-            Outcome::Refused => self.refused < MOST_REFUSED_A_DAY,
-            Outcome::Received | Outcome::Done | Outcome::Ignored | Outcome::Failed => {
+            CallOutcome::Refused => self.refused < MOST_REFUSED_A_DAY,
+            CallOutcome::Received
+            | CallOutcome::Done
+            | CallOutcome::Ignored
+            | CallOutcome::Failed => {
                 let has_room = self.bytes < MOST_BYTES_A_DAY || bytes <= SMALL;
                 self.calls < MOST_A_DAY && has_room
             }
@@ -286,7 +289,7 @@ impl Connections {
             let query = Query::of(&partition).between(&from, &until).after(cursor);
             let page = self.store.table.query_index(query).await?;
             for (id, found) in self.listed(page.items).await? {
-                if found.what.outcome == Outcome::Received {
+                if found.what.outcome == CallOutcome::Received {
                     unfinished.push((id, found));
                 }
             }
@@ -326,13 +329,13 @@ impl Connections {
         connection: &ConnectionId,
         limit: usize,
         cursor: Option<Cursor>,
-    ) -> Result<Page<(String, ReceivedCall)>, Error> {
+    ) -> Result<QueryPage<(String, ReceivedCall)>, Error> {
         let partition = self.store.keys.received_calls(connection);
         let query = Query::of(&partition).descending().limit(limit).after(cursor);
         let page = self.store.table.query_index(query).await?;
         let listed = self.listed(page.items).await?;
         let items = listed.into_iter().map(|(id, found)| (id, found.what)).collect();
-        Ok(Page { items, cursor: page.cursor })
+        Ok(QueryPage { items, cursor: page.cursor })
     }
 
     /// Expired items may stay readable for days.

@@ -141,7 +141,7 @@ impl fmt::Debug for Connection {
 /// What came of a received call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Outcome {
+pub(crate) enum CallOutcome {
     /// It was stored, and the work on it has not ended.
     Received,
     /// Everything in it was written.
@@ -202,7 +202,7 @@ pub(crate) struct ReceivedCall {
     /// Whether the body is kept.
     pub(crate) whole: bool,
     /// What came of it, the last time.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: CallOutcome,
     /// Why, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,

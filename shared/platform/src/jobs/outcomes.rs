@@ -23,7 +23,7 @@ use dacapo_engine::ids::{CampaignId, ContactId, ObjectType, Tag};
 use futures_util::StreamExt as _;
 
 use super::reconciling::Reconciler;
-use super::{ContactOutcome, Failure, Job, JobKind, Selection, Shard};
+use super::{ContactFailure, ContactOutcome, Job, JobKind, Selection, Shard};
 use crate::Instant;
 use crate::enrollments::{Asked, Decisions, EventOutcome, Reply, Standing};
 use crate::erasure::Erasure;
@@ -309,7 +309,7 @@ impl Shard {
         self.counts.failed += 1;
         if self.failures.len() < MOST_FAILURES {
             let campaign = super::pages::campaign_at(job, campaign).cloned();
-            self.failures.push(Failure { contact, campaign, reason });
+            self.failures.push(ContactFailure { contact, campaign, reason });
         }
     }
 }

@@ -39,7 +39,7 @@ use crate::handlers::{
 use crate::keys::{Keys, OBJECT, fed, subject_in};
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::orders::Orders;
-use crate::ports::{Call, Order, Queue};
+use crate::ports::{Order, Queue, WebhookCall};
 use crate::store::{Store, read};
 use crate::table::{Item, Query};
 
@@ -204,7 +204,7 @@ impl Reconciler {
             if record.over.is_some() {
                 continue;
             }
-            let call = Call {
+            let call = WebhookCall {
                 contact: id.clone(),
                 campaign: record.campaign.clone(),
                 run: record.run,

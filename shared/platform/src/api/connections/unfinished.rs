@@ -24,7 +24,7 @@ use chrono::{TimeDelta, Timelike as _};
 use crate::Instant;
 use crate::api::connections::body::parts_of;
 use crate::api::connections::incoming::Working;
-use crate::connections::{CALLS_KEPT, Connection, Found, Outcome, Place, ReceivedCall};
+use crate::connections::{CALLS_KEPT, CallOutcome, Connection, Found, Place, ReceivedCall};
 use crate::error::Error;
 use crate::metrics::Metric;
 use crate::platform::Platform;
@@ -213,7 +213,7 @@ async fn give_up(
     found: &Found<ReceivedCall>,
     why: String,
 ) -> Result<String, Error> {
-    let (outcome, told) = (Outcome::Failed, Some(why.clone()));
+    let (outcome, told) = (CallOutcome::Failed, Some(why.clone()));
     let call = ReceivedCall { outcome, why: told, ..found.what.clone() };
     platform.connections.settle(at, found, &call).await?;
     Metric::CallsFailed.emit(1);
