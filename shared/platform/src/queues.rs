@@ -14,7 +14,7 @@ use crate::handlers::{
 use crate::jobs::JobWorker;
 use crate::orders::Orders;
 use crate::ports::{Done, Queue, QueueMessage, Redrive};
-use crate::redriving::{LetterWork, Redriving};
+use crate::redriving::{DeadLetterWork, Redriving};
 
 /// The handler of messages from queues.
 pub struct QueueHandler {
@@ -162,34 +162,34 @@ impl QueueHandler {
     where
         F: Future<Output = Result<Done, Error>>,
     {
-        let Some(letter) = self.redriving.requested_letter(redrive).await? else {
+        let Some(dead_letter) = self.redriving.requested(redrive).await? else {
             return Ok(Done::Yes);
         };
-        match self.redriving.work_of(&letter.body) {
-            Err(why) => self.redriving.keep_failed_again(letter, &why).await,
-            Ok(LetterWork::Change(image)) => {
+        match self.redriving.work_of(&dead_letter.body) {
+            Err(why) => self.redriving.keep_failed_again(dead_letter, &why).await,
+            Ok(DeadLetterWork::Change(image)) => {
                 let work = async { self.contact_changes.handle(&image).await.map(|()| Done::Yes) };
-                self.redriving.do_again(letter, work).await
+                self.redriving.do_again(dead_letter, work).await
             }
-            Ok(LetterWork::Decision(image)) => {
+            Ok(DeadLetterWork::Decision(image)) => {
                 let images = [image];
                 let work = async { self.effects.perform_all(&images).await.map(|()| Done::Yes) };
-                self.redriving.do_again(letter, work).await
+                self.redriving.do_again(dead_letter, work).await
             }
-            Ok(LetterWork::Reports(reports)) => {
+            Ok(DeadLetterWork::Reports(reports)) => {
                 let work = async {
                     for report in &reports {
                         self.feedback.handle(report).await?;
                     }
                     Ok(Done::Yes)
                 };
-                self.redriving.do_again(letter, work).await
+                self.redriving.do_again(dead_letter, work).await
             }
-            Ok(LetterWork::Message(message)) => {
+            Ok(DeadLetterWork::Message(message)) => {
                 if self.redriving.send_to_own_queue(redrive, &message, here).await? {
                     return Ok(Done::Yes);
                 }
-                self.redriving.do_again(letter, work(message)).await
+                self.redriving.do_again(dead_letter, work(message)).await
             }
         }
     }
@@ -203,12 +203,12 @@ impl QueueHandler {
     where
         F: Future<Output = Result<Done, Error>>,
     {
-        let Some(letter) = self.redriving.requested_letter(redrive).await? else {
+        let Some(dead_letter) = self.redriving.requested(redrive).await? else {
             return Ok(Done::Yes);
         };
-        match self.redriving.message_of(&letter.body) {
-            Err(why) => self.redriving.keep_failed_again(letter, &why).await,
-            Ok(message) => self.redriving.do_again(letter, work(message)).await,
+        match self.redriving.message_of(&dead_letter.body) {
+            Err(why) => self.redriving.keep_failed_again(dead_letter, &why).await,
+            Ok(message) => self.redriving.do_again(dead_letter, work(message)).await,
         }
     }
 }

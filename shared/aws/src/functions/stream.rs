@@ -228,8 +228,8 @@ fn image(change: &Change) -> Option<EnrollmentImage> {
     Some(EnrollmentImage { key, old, new })
 }
 
-/// A record as text, smaller each time, for a letter that cannot hold all of it: a contact without
-/// its old image, of which only the revision counts; at last only key and revision.
+/// A record as text, smaller each time, for a dead letter that cannot hold all of it: a contact
+/// without its old image, of which only the revision counts; at last only key and revision.
 pub(super) fn smaller(record: &Value) -> Vec<String> {
     let mut smaller = Vec::new();
     let Some(change) = record.get("dynamodb") else { return smaller };

@@ -99,13 +99,13 @@ pub struct ExpiryStep {
 /// A dead letter that is to be done again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redrive {
-    /// The letter's id.
+    /// The dead letter's id.
     #[serde(rename = "l")]
     pub letter: String,
     /// The contact that it is about, if it names one.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<ContactId>,
-    /// Whether it is in the queue that the letter's own message belongs into.
+    /// Whether it is in the queue that the dead letter's own message belongs into.
     #[serde(rename = "t", default, skip_serializing_if = "std::ops::Not::not")]
     pub in_own_queue: bool,
 }
@@ -127,7 +127,7 @@ pub enum QueueMessage {
     Erase(ContactId),
     /// For [`Queue::Jobs`]: a timer that is still to be set.
     Timer(PendingTimer),
-    /// For [`Queue::Jobs`] first, then for the queue that the letter came from.
+    /// For [`Queue::Jobs`] first, then for the queue that the dead letter came from.
     Redrive(Redrive),
     /// For [`Queue::Timers`]: pauses of campaigns end by themselves (R26).
     PausesEnd {
@@ -253,7 +253,7 @@ impl Queue {
             (Self::Timers | Self::Jobs, QueueMessage::Erase(_))
             | (Self::Timers, QueueMessage::PausesEnd { .. }) => true,
             (Self::Jobs, QueueMessage::Timer(timer)) => Self::Timers.takes(&timer.message),
-            // A letter may have come from any of them.
+            // A dead letter may have come from any of them.
             (
                 Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Jobs,
                 QueueMessage::Redrive(_),
