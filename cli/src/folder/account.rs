@@ -58,7 +58,7 @@ pub(super) enum OnlyIf<'a> {
 
 /// What is answered to a write.
 #[derive(Debug)]
-pub(super) enum Done {
+pub(super) enum WriteAnswer {
     /// It is done: the tag, where there is one, and the answer.
     Yes(Option<String>, Value),
     /// Another draft is there: by whom and when, or `None` if there is none any more.
@@ -160,7 +160,7 @@ impl Account {
         id: &CampaignId,
         text: &str,
         only_if: OnlyIf<'_>,
-    ) -> Result<Done, RemoteError> {
+    ) -> Result<WriteAnswer, RemoteError> {
         let condition = match only_if {
             OnlyIf::Seen(etag) => ("If-Match", etag),
             OnlyIf::None => ("If-None-Match", "*"),
@@ -177,7 +177,7 @@ impl Account {
         etag: &str,
         in_flight: InFlight,
         once: &str,
-    ) -> Result<Done, RemoteError> {
+    ) -> Result<WriteAnswer, RemoteError> {
         let headers =
             [("Content-Type", "application/json"), ("If-Match", etag), ("Idempotency-Key", once)];
         let path = format!("{}/publish", path(id));
@@ -217,7 +217,7 @@ impl Account {
         }
     }
 
-    fn done(&self, call: &RemoteCall<'_>) -> Result<Done, RemoteError> {
+    fn done(&self, call: &RemoteCall<'_>) -> Result<WriteAnswer, RemoteError> {
         let reply = self.remote.ask(call)?;
         match (reply.status, problem(&reply)) {
             (412, Some(problem)) => {
@@ -226,12 +226,14 @@ impl Account {
                     .as_str()
                     .map_or_else(|| "somebody".to_owned(), |by| format!("the API key `{by}`"));
                 let at = draft["at"].as_str().unwrap_or("an unknown time");
-                Ok(Done::Changed(draft.is_object().then(|| format!("{by} saved it at {at}"))))
+                Ok(WriteAnswer::Changed(
+                    draft.is_object().then(|| format!("{by} saved it at {at}")),
+                ))
             }
-            (422, Some(problem)) => Ok(Done::Wrong(wrong(&problem))),
+            (422, Some(problem)) => Ok(WriteAnswer::Wrong(wrong(&problem))),
             _ => {
                 let answer = self.remote.read(call, &reply)?;
-                Ok(Done::Yes(reply.etag.filter(|etag| is_tag(etag)), answer))
+                Ok(WriteAnswer::Yes(reply.etag.filter(|etag| is_tag(etag)), answer))
             }
         }
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::account::{Account, Draft, Got};
 use super::documents::{Document, Folder, Unreadable};
-use super::told::{CampaignOutcome, Told};
+use super::told::{CampaignOutcome, Summary};
 use super::{difference, in_words};
 use crate::out;
 use crate::remote::{RemoteError, Scope};
@@ -38,7 +38,7 @@ fn compared(command: &Diff) -> Result<ExitCode, Box<dyn Error>> {
     let account = Account::of(&command.server, Scope::Write)?;
     let folder = Folder::read(&command.folder)?;
     let listed = account.list()?;
-    let mut told = Told::new(command.format, &WORDS);
+    let mut told = Summary::new(command.format, &WORDS);
     let mut differs = false;
     let mut has_trouble = false;
     let several = folder.several.iter().map(|(id, paths)| {

@@ -10,7 +10,7 @@ use dacapo_engine::ids::CampaignId;
 use super::account::{Account, Draft, Got, Listed};
 use super::documents::{Document, Folder, Unreadable};
 use super::memory::{Memory, Seen};
-use super::told::{CampaignOutcome, Told};
+use super::told::{CampaignOutcome, Summary};
 use super::{difference, in_words};
 use crate::remote::{RemoteError, Scope};
 use crate::settings::Pull;
@@ -26,7 +26,7 @@ pub(crate) fn run(command: &Pull) -> Result<ExitCode, Box<dyn Error>> {
     let folder = Folder::read(root)?;
     let mut memory = Memory::read(root, &account.name)?;
     let listed = account.list()?;
-    let mut told = Told::new(command.format, &WORDS);
+    let mut told = Summary::new(command.format, &WORDS);
     for id in listed.keys() {
         let outcome = one(command, &account, &folder, &mut memory, id)?;
         let quiet = outcome.word == "same";

@@ -15,10 +15,10 @@ use dacapo_engine::ids::CampaignId;
 use dacapo_platform::campaigns::LONGEST_DRAFT;
 use serde_json::{Value, json};
 
-use super::account::{Account, Done, Draft, Got, Listed, OnlyIf, finding};
+use super::account::{Account, Draft, Got, Listed, OnlyIf, WriteAnswer, finding};
 use super::documents::{Document, Folder, Unreadable};
 use super::memory::{Memory, Seen};
-use super::told::{CampaignOutcome, Told};
+use super::told::{CampaignOutcome, Summary};
 use super::{difference, in_words};
 use crate::remote::{RemoteError, Scope};
 use crate::settings::Push;
@@ -36,7 +36,7 @@ pub(crate) fn run(command: &Push) -> Result<ExitCode, Box<dyn Error>> {
     let folder = Folder::read(&command.folder)?;
     let memory = Memory::read(&command.folder, &account.name)?;
     let words = if command.dry_run { &WOULD_BE } else { &WORDS };
-    let told = Told::new(command.format, words);
+    let told = Summary::new(command.format, words);
     let listed = account.list()?;
     let mut pushing = Pushing { command, account, folder, memory, told, listed };
     pushing.all()?;
@@ -48,7 +48,7 @@ struct Pushing<'a> {
     account: Account,
     folder: Folder,
     memory: Memory,
-    told: Told,
+    told: Summary,
     listed: BTreeMap<CampaignId, Listed>,
 }
 
@@ -160,9 +160,9 @@ impl Pushing<'_> {
         let etag = seen.as_ref().and_then(|seen| seen.etag.as_deref());
         let only_if = etag.map_or(OnlyIf::None, OnlyIf::Seen);
         match self.account.put(id, &document.text, only_if)? {
-            Done::Yes(etag, answer) => self.saved(id, document, etag, &answer),
-            Done::Wrong(why) => Ok(Became::Refused(why)),
-            Done::Changed(who) => self.changed(id, document, seen.as_ref(), who),
+            WriteAnswer::Yes(etag, answer) => self.saved(id, document, etag, &answer),
+            WriteAnswer::Wrong(why) => Ok(Became::Refused(why)),
+            WriteAnswer::Changed(who) => self.changed(id, document, seen.as_ref(), who),
         }
     }
 
@@ -186,9 +186,9 @@ impl Pushing<'_> {
         // The text that was seen was only saved once more.
         if is_seen(seen, &there) {
             match self.account.put(id, &document.text, OnlyIf::Seen(&there.etag))? {
-                Done::Yes(etag, answer) => return self.saved(id, document, etag, &answer),
-                Done::Wrong(why) => return Ok(Became::Refused(why)),
-                Done::Changed(_) => {}
+                WriteAnswer::Yes(etag, answer) => return self.saved(id, document, etag, &answer),
+                WriteAnswer::Wrong(why) => return Ok(Became::Refused(why)),
+                WriteAnswer::Changed(_) => {}
             }
         }
         Ok(Became::Refused(self.not_seen(&who, &there.text, document)))
@@ -262,7 +262,7 @@ impl Pushing<'_> {
         let once = format!("dacapo-push-{once:016x}");
         (outcome.word, outcome.is_refusal) = ("refused", true);
         match self.account.publish(id, &etag, self.command.in_flight, &once) {
-            Ok(Done::Yes(_, answer)) => {
+            Ok(WriteAnswer::Yes(_, answer)) => {
                 self.memory.is_published(id)?;
                 let version = answer["version"].as_u64().unwrap_or_default();
                 (outcome.word, outcome.is_refusal) = ("published", false);
@@ -271,12 +271,12 @@ impl Pushing<'_> {
                 outcome.why = format!("version {version}{found}");
                 outcome.more.insert("version".to_owned(), json!(version));
             }
-            Ok(Done::Changed(who)) => {
+            Ok(WriteAnswer::Changed(who)) => {
                 let who = who.unwrap_or_else(|| "it was deleted".to_owned());
                 outcome.why =
                     format!("it is not published: {who} after it was pushed; {}", self.remedy());
             }
-            Ok(Done::Wrong(why)) => outcome.why = format!("it cannot be published:\n{why}"),
+            Ok(WriteAnswer::Wrong(why)) => outcome.why = format!("it cannot be published:\n{why}"),
             Err(RemoteError::Other(why)) => return Err(why.into()),
             Err(failure) => {
                 outcome.word = "failed";

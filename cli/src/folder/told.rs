@@ -24,7 +24,7 @@ pub(super) struct CampaignOutcome {
 
 /// All of them.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Summary {
     format: Format,
     /// What is counted, in this order; the others are counted behind them.
     words: Vec<&'static str>,
@@ -33,7 +33,7 @@ pub(super) struct Told {
     refusals: usize,
 }
 
-impl Told {
+impl Summary {
     /// Nothing yet. `words` are always counted in the end, and the last of them without a line.
     pub(super) fn new(format: Format, words: &[&'static str]) -> Self {
         let (words, counts) = (words.to_vec(), vec![0; words.len()]);

@@ -63,10 +63,12 @@ impl Figures {
     fn count(&self, metric: Metric, value: i64) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let values = counted.entry(metric).or_default();
-        match (kept(metric), values.last_mut()) {
-            (Kept::Sum, Some(sum)) => *sum += value,
-            (Kept::Greatest, Some(greatest)) => *greatest = value.max(*greatest),
-            (Kept::Sum | Kept::Greatest, None) | (Kept::Each, _) => values.push(value),
+        match (aggregation(metric), values.last_mut()) {
+            (Aggregation::Sum, Some(sum)) => *sum += value,
+            (Aggregation::Greatest, Some(greatest)) => *greatest = value.max(*greatest),
+            (Aggregation::Sum | Aggregation::Greatest, None) | (Aggregation::Each, _) => {
+                values.push(value);
+            }
         }
         let troubles = troubles(metric, value);
         if troubles > 0 {
@@ -130,16 +132,16 @@ impl Figures {
 }
 
 /// The values of a figure within one invocation.
-enum Kept {
+enum Aggregation {
     Sum,
     Greatest,
     Each,
 }
 
-fn kept(metric: Metric) -> Kept {
+fn aggregation(metric: Metric) -> Aggregation {
     match metric {
-        Metric::TimerLateness => Kept::Each,
-        Metric::CausalDepth => Kept::Greatest,
+        Metric::TimerLateness => Aggregation::Each,
+        Metric::CausalDepth => Aggregation::Greatest,
         Metric::Decisions
         | Metric::Conflicts
         | Metric::Messages(_)
@@ -154,7 +156,7 @@ fn kept(metric: Metric) -> Kept {
         | Metric::Undecided
         | Metric::PutAside
         | Metric::TimersPending
-        | Metric::Throttled => Kept::Sum,
+        | Metric::Throttled => Aggregation::Sum,
     }
 }
 

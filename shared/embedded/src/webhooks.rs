@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
-use dacapo_platform::calling::{Hop, Place};
+use dacapo_platform::calling::{Hop, UrlParts};
 use dacapo_platform::ports::{Caller, Request, Unavailable};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -107,11 +107,11 @@ fn in_words(error: &hyper_util::client::legacy::Error) -> Unavailable {
 #[async_trait]
 impl Caller for HttpCaller {
     fn not_before(&self, url: &str, now: Instant) -> Option<Instant> {
-        self.hosts.not_before(&Place::read(url).ok()?.host_and_port(), now)
+        self.hosts.not_before(&UrlParts::read(url).ok()?.host_and_port(), now)
     }
 
     async fn call(&self, request: &Request) -> Result<u16, Unavailable> {
-        let _under_way = self.hosts.begin(&Place::read(&request.url)?.host_and_port());
+        let _under_way = self.hosts.begin(&UrlParts::read(&request.url)?.host_and_port());
         let seconds = TIMEOUT.as_secs();
         tokio::time::timeout(TIMEOUT, self.follow(request))
             .await

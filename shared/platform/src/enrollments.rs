@@ -32,7 +32,7 @@ use crate::store::{Store, TRIES};
 pub(crate) use committing::instant_of;
 pub(crate) use deferred_recording::{instant_of_deferred, is_reset};
 use loading::Snapshot;
-pub(crate) use many::Asked;
+pub(crate) use many::ManyRequest;
 pub use stored::{Deferred, SelfWrite, StoredEnrollment};
 pub(crate) use stored::{State, read_state, read_stored};
 

@@ -67,12 +67,12 @@ enum Looked {
 
 /// How the objects of a type are kept.
 #[derive(Clone, Copy)]
-struct Kept {
+struct Retention {
     keep: Span,
     zone: Zone,
 }
 
-impl Kept {
+impl Retention {
     /// When an object goes that was last changed at an instant: not before no feed brings that
     /// change any more.
     fn until(self, changed: Instant) -> Instant {
@@ -120,7 +120,7 @@ impl Expiry {
                 }
                 continue;
             }
-            let kept = Kept { keep: definition.kept(), zone: loaded.account.zone };
+            let kept = Retention { keep: definition.kept(), zone: loaded.account.zone };
             let late = self.look_at(&listed, kept, until, &mut step).await?;
             if late || self.store.now() >= until {
                 break;
@@ -137,7 +137,7 @@ impl Expiry {
     async fn look_at(
         &self,
         listed: &[ContactId],
-        kept: Kept,
+        kept: Retention,
         until: Instant,
         step: &mut ExpiryStep,
     ) -> Result<bool, Error> {
@@ -183,7 +183,7 @@ impl Expiry {
 
     /// Deletes an object with its keys and enrollments, if it is due and nothing waits. One
     /// transaction: whatever comes in between is refused by it, or refuses it.
-    async fn expire(&self, id: &ContactId, kept: Kept) -> Result<Looked, Error> {
+    async fn expire(&self, id: &ContactId, kept: Retention) -> Result<Looked, Error> {
         for _ in 0..TRIES {
             let now = self.store.now();
             let Some(object) = self.contacts.get(id).await? else { return Ok(Looked::Gone) };
@@ -240,7 +240,7 @@ impl Expiry {
             let before = before?;
             let zone = catalog.account().zone;
             let new = catalog.objects.values();
-            let new = new.map(|of| Kept { keep: of.kept(), zone }.until(now));
+            let new = new.map(|of| Retention { keep: of.kept(), zone }.until(now));
             new.chain(due).min().map(|due| due.max(before))
         })
         .await

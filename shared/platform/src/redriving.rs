@@ -24,7 +24,7 @@ use crate::table::{Body, Item, Key, TableError, Write};
 /// How dead letters are read: in the format in which the work was delivered. Each answers why it
 /// cannot be read.
 #[derive(Debug, Clone, Copy)]
-pub struct Reading {
+pub struct DeadLetterReaders {
     /// [`DeadLetterKind::Change`]
     pub change: fn(&str) -> Result<ContactImage, String>,
     /// [`DeadLetterKind::Decision`]
@@ -35,7 +35,7 @@ pub struct Reading {
     pub reports: fn(&str) -> Result<Vec<Report>, String>,
 }
 
-impl Default for Reading {
+impl Default for DeadLetterReaders {
     /// In the platform's own format: [`written`], and messages as they are stored.
     fn default() -> Self {
         Self {
@@ -115,7 +115,7 @@ pub struct Redriving {
     pub(crate) orders: Arc<Orders>,
     pub(crate) dead_letters: Arc<DeadLetters>,
     /// How they are read.
-    pub reading: Reading,
+    pub reading: DeadLetterReaders,
 }
 
 impl Redriving {

@@ -23,10 +23,10 @@ const WARMING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The HTTP clients. Clones share their connections.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Http(Arc<Made>);
+pub(crate) struct Http(Arc<Connectors>);
 
 #[derive(Debug, Default)]
-struct Made {
+struct Connectors {
     trusting: OnceLock<ClientConfig>,
     services: OnceLock<SharedHttpConnector>,
     fresh: OnceLock<SharedHttpConnector>,

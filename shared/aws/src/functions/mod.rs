@@ -27,7 +27,7 @@ use std::future::Future;
 use dacapo_platform::dead_letters::{DeadLetterKind, NewDeadLetter};
 use dacapo_platform::error::{Error, Retryability, caught};
 use dacapo_platform::platform::Platform;
-use dacapo_platform::redriving::Reading;
+use dacapo_platform::redriving::DeadLetterReaders;
 use serde_json::{Value, json};
 
 use crate::settings::Function;
@@ -102,7 +102,7 @@ async fn keep_dead_letter(
 }
 
 /// How dead letters are read: each is a record or an event, as it came.
-pub const READING: Reading = Reading {
+pub const READING: DeadLetterReaders = DeadLetterReaders {
     change: |raw| stream::contact_in(&json_of(raw)?),
     decision: |raw| stream::decision_in(&json_of(raw)?),
     message: |raw| queue::message_in(&json_of(raw)?),

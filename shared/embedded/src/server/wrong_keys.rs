@@ -52,7 +52,7 @@ pub(super) enum Verdict {
 /// A delayed answer.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    all: Arc<Mutex<Known>>,
+    all: Arc<Mutex<Addresses>>,
     address: IpAddr,
     _place: OwnedSemaphorePermit,
 }
@@ -68,13 +68,13 @@ impl Drop for Waiting {
 
 /// See the module.
 pub(super) struct WrongKeys {
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<Addresses>>,
     places: Arc<Semaphore>,
     told: RateLimitedLog,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct Addresses {
     addresses: HashMap<IpAddr, Record>,
     all: Record,
     /// When the addresses were last searched for those that can be forgotten.
@@ -112,7 +112,7 @@ impl WrongKeys {
     pub(super) fn one_from(&self, address: IpAddr, now: Duration) -> Verdict {
         let address = whole(address);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { addresses, all, looked_through } = &mut *known;
+        let Addresses { addresses, all, looked_through } = &mut *known;
         let in_all = all.one_more(now);
         let is_due = looked_through.is_none_or(|last| now.saturating_sub(last) >= SEARCH_INTERVAL);
         if addresses.len() >= MOST_ADDRESSES && is_due && !addresses.contains_key(&address) {

@@ -11,7 +11,7 @@ use foldhash::HashMap;
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 
-use super::cache::{ItemCache, Known};
+use super::cache::{CachedItem, ItemCache};
 use super::{Operation, feed, queue, rows, timers};
 
 /// The most expired items that are deleted at once, so that other work does not wait long.
@@ -175,8 +175,8 @@ impl<'a> Group<'a> {
             return Ok(item.clone());
         }
         match self.cache.look_up(key) {
-            Known::Item(item) => Ok(Some(item)),
-            Known::Unknown(_) => Ok(rows::get(self.connection, key)?.map(Arc::new)),
+            CachedItem::Item(item) => Ok(Some(item)),
+            CachedItem::Unknown(_) => Ok(rows::get(self.connection, key)?.map(Arc::new)),
         }
     }
 }

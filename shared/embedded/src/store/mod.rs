@@ -50,7 +50,7 @@ pub use feed::Change;
 pub use timers::Timer;
 pub use work::ReceivedMessage;
 
-use cache::{ItemCache, Known};
+use cache::{CachedItem, ItemCache};
 use flush::Flusher;
 use wal_checkpoint::Checkpointer;
 use work::{Durability, UnitOfWork, UnitResult};
@@ -265,8 +265,8 @@ impl SqliteStore {
     /// One item as it is.
     fn item(&self, key: &Key) -> Result<Option<Item>, TableError> {
         let ticket = match self.cache.look_up(key) {
-            Known::Item(item) => return Ok(Some(Arc::unwrap_or_clone(item))),
-            Known::Unknown(ticket) => ticket,
+            CachedItem::Item(item) => return Ok(Some(Arc::unwrap_or_clone(item))),
+            CachedItem::Unknown(ticket) => ticket,
         };
         let item = self.read(|connection| rows::get(connection, key))?;
         if let Some(item) = &item {
@@ -282,8 +282,8 @@ impl SqliteStore {
         let mut unknown = Vec::new();
         for key in keys {
             items.push(match self.cache.look_up(key) {
-                Known::Item(item) => Some(Arc::unwrap_or_clone(item)),
-                Known::Unknown(ticket) => {
+                CachedItem::Item(item) => Some(Arc::unwrap_or_clone(item)),
+                CachedItem::Unknown(ticket) => {
                     unknown.push((items.len(), ticket));
                     None
                 }
@@ -339,7 +339,7 @@ impl Table for SqliteStore {
 
     async fn get_since(&self, key: &Key, rev: u64) -> Result<Since, TableError> {
         check_key(key)?;
-        if let Known::Item(item) = self.cache.look_up(key)
+        if let CachedItem::Item(item) = self.cache.look_up(key)
             && Since::is_same(Some(&item), rev)
         {
             return Ok(Since::Same);
@@ -358,13 +358,13 @@ impl Table for SqliteStore {
 
     async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         check_query(&query, false)?;
-        let from = pages::Place::of_items(&query)?;
+        let from = pages::PageStart::of_items(&query)?;
         self.read(|connection| pages::items(connection, &query, from.as_ref()))
     }
 
     async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         check_query(&query, true)?;
-        let from = pages::Place::of_index(&query)?;
+        let from = pages::PageStart::of_index(&query)?;
         self.read(|connection| pages::index(connection, &query, from.as_ref()))
     }
 

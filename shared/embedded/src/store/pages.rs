@@ -8,14 +8,14 @@ use rusqlite::{Connection, params_from_iter};
 use super::rows;
 
 /// The key after which a page begins.
-pub(super) struct Place {
+pub(super) struct PageStart {
     /// In the table the sort key, in the index its sort key.
     sort: String,
     /// In the index: the item, to distinguish those with the same index key.
     item: Option<Key>,
 }
 
-impl Place {
+impl PageStart {
     /// Where a query of the table continues.
     pub(super) fn of_items(query: &Query<'_>) -> Result<Option<Self>, TableError> {
         let Some(cursor) = &query.cursor else { return Ok(None) };
@@ -35,7 +35,7 @@ impl Place {
 pub(super) fn items(
     connection: &Connection,
     query: &Query<'_>,
-    from: Option<&Place>,
+    from: Option<&PageStart>,
 ) -> rusqlite::Result<QueryPage<Item>> {
     let select = Select::new(query, from, "sk");
     let text = format!(
@@ -60,7 +60,7 @@ pub(super) fn items(
 pub(super) fn index(
     connection: &Connection,
     query: &Query<'_>,
-    from: Option<&Place>,
+    from: Option<&PageStart>,
 ) -> rusqlite::Result<QueryPage<(Key, Key)>> {
     let select = Select::new(query, from, "gsk");
     let direction = select.direction;
@@ -121,7 +121,7 @@ struct Select {
 impl Select {
     /// Each end gets at most one bound, the tighter one. Of two, SQLite would seek one and scan to
     /// the other, again for every page.
-    fn new(query: &Query<'_>, from: Option<&Place>, column: &str) -> Self {
+    fn new(query: &Query<'_>, from: Option<&PageStart>, column: &str) -> Self {
         let mut select =
             Self { where_: String::new(), direction: "", values: vec![query.pk.to_owned()] };
         let (mut lower, mut upper) = match query.range {

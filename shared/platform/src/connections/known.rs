@@ -57,19 +57,19 @@ impl Rate {
 
 /// See the module.
 #[derive(Default)]
-pub(crate) struct Known {
+pub(crate) struct KnownUrls {
     unknown: Mutex<HashMap<String, Instant>>,
     rates: Mutex<HashMap<String, Rate>>,
     reading: Mutex<HashMap<String, usize>>,
 }
 
 /// A body that is read; dropped when it has been.
-pub(crate) struct Reading<'k> {
-    known: &'k Known,
+pub(crate) struct BodyReading<'k> {
+    known: &'k KnownUrls,
     hash: String,
 }
 
-impl Drop for Reading<'_> {
+impl Drop for BodyReading<'_> {
     fn drop(&mut self) {
         let Ok(mut reading) = self.known.reading.lock() else { return };
         match reading.get_mut(&self.hash) {
@@ -79,7 +79,7 @@ impl Drop for Reading<'_> {
     }
 }
 
-impl Known {
+impl KnownUrls {
     /// Whether there was no such URL a moment ago.
     pub(crate) fn is_unknown(&self, hash: &str, now: Instant) -> bool {
         let Ok(unknown) = self.unknown.lock() else { return false };
@@ -116,7 +116,7 @@ impl Known {
     }
 
     /// One more body of this URL is read; `None` if there are too many already.
-    pub(crate) fn reads(&self, hash: &str) -> Option<Reading<'_>> {
+    pub(crate) fn reads(&self, hash: &str) -> Option<BodyReading<'_>> {
         if let Ok(mut reading) = self.reading.lock() {
             let count = reading.entry(hash.to_owned()).or_default();
             if *count >= READ_AT_ONCE {
@@ -124,7 +124,7 @@ impl Known {
             }
             *count += 1;
         }
-        Some(Reading { known: self, hash: hash.to_owned() })
+        Some(BodyReading { known: self, hash: hash.to_owned() })
     }
 
     /// Whether one more refused call of this URL is kept.
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_unknown_url_is_answered_from_memory_for_a_minute() {
-        let (known, now) = (Known::default(), Instant::UNIX_EPOCH);
+        let (known, now) = (KnownUrls::default(), Instant::UNIX_EPOCH);
         known.unknown("hash", now);
         assert!(known.is_unknown("hash", now + TimeDelta::seconds(59)));
         assert!(!known.is_unknown("hash", now + TimeDelta::seconds(60)));
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_url_takes_many_calls_at_once_and_then_so_many_a_second() {
-        let (known, now) = (Known::default(), Instant::UNIX_EPOCH);
+        let (known, now) = (KnownUrls::default(), Instant::UNIX_EPOCH);
         for _ in 0..CALLS_AT_ONCE {
             assert_eq!(known.one_more("url", now), Rated::Taken);
         }
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn so_many_bodies_of_a_url_are_read_at_once() {
-        let known = Known::default();
+        let known = KnownUrls::default();
         let mut reading: Vec<_> = (0..READ_AT_ONCE).map(|_| known.reads("url")).collect();
         assert!(reading.iter().all(Option::is_some) && known.reads("url").is_none());
         assert!(known.reads("other").is_some());
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn so_many_refused_calls_are_kept_a_minute() {
-        let (known, now) = (Known::default(), Instant::UNIX_EPOCH);
+        let (known, now) = (KnownUrls::default(), Instant::UNIX_EPOCH);
         for _ in 0..REFUSED_A_MINUTE {
             assert!(known.keeps_refused("url", now));
         }

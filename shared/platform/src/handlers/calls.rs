@@ -22,7 +22,7 @@ use super::recording::{HISTORY_KEPT, StoredHistory};
 use crate::Instant;
 use crate::blocking::Blocking;
 use crate::call_ledger::{CallLedger, CallRecord, MayCall};
-use crate::calling::Place;
+use crate::calling::UrlParts;
 use crate::catalog::CatalogStore;
 use crate::contact_json::{contact_json, object_json};
 use crate::contacts::Contacts;
@@ -272,7 +272,7 @@ fn request(
         headers.push(("Content-Type".to_owned(), kind.to_owned()));
     }
     let url = text(&webhook.url)?.trim().to_owned();
-    if let Err(Unavailable(why)) = Place::read(&url) {
+    if let Err(Unavailable(why)) = UrlParts::read(&url) {
         return Err(Unrendered::because(without_addresses(&why)));
     }
     use dacapo_engine::campaign::format::Method;

@@ -37,8 +37,8 @@ use crate::api::call::surface::{Surface, calls};
 use crate::api::connections::body;
 use crate::api::connections::perform::{NotPerformed, Performer};
 use crate::connections::{
-    Body, CallOutcome, Connection, Found, Kept, Kind, Misfit, NewCall, Place, Rated, ReceivedCall,
-    is_outdated, signed_by, understand, verify,
+    Body, CallOutcome, CallPlace, Connection, KeepOutcome, Kind, Misfit, NewCall, Rated,
+    ReceivedCall, WithRevision, is_outdated, signed_by, understand, verify,
 };
 use crate::error::{Error, Retryability};
 use crate::keys::sha256;
@@ -166,22 +166,22 @@ impl Arrived<'_> {
         let plain = body::plain(parts, body);
         let (id, before) = self.ids(parts, body);
         if let Some(before) = before {
-            let at = Place { connection: &connection.id, id: &before };
+            let at = CallPlace { connection: &connection.id, id: &before };
             let earlier = platform.connections.call(at).await?;
             if let Some(earlier) = earlier.filter(|found| *now - found.what.at < SAME_POST) {
                 return self.again(at, earlier, parts, body).await;
             }
         }
-        let at = Place { connection: &connection.id, id: &id };
+        let at = CallPlace { connection: &connection.id, id: &id };
         let new = NewCall { call, body: Some(body), plain: plain.as_deref() };
         match platform.connections.keep(at, &new).await? {
-            Kept::New(found) => {
+            KeepOutcome::New(found) => {
                 let working = Working { platform, connection, at, is_continued: false };
                 answered(ended_or_left(working.work(found, parts, body).await)?)
             }
-            Kept::Known(found) => self.again(at, found, parts, body).await,
-            Kept::Full => Err(too_many(USED_UP_RETRY_SECONDS)),
-            Kept::TooMany(addresses) => {
+            KeepOutcome::Known(found) => self.again(at, found, parts, body).await,
+            KeepOutcome::Full => Err(too_many(USED_UP_RETRY_SECONDS)),
+            KeepOutcome::TooMany(addresses) => {
                 let why = format!(
                     "it names {addresses} addresses; at most 500 are taken: send fewer at once"
                 );
@@ -194,8 +194,8 @@ impl Arrived<'_> {
     /// A call that came before: it is worked on if it has not been, or did not succeed.
     async fn again(
         &self,
-        at: Place<'_>,
-        found: Found<ReceivedCall>,
+        at: CallPlace<'_>,
+        found: WithRevision<ReceivedCall>,
         parts: &Parts,
         body: &Bytes,
     ) -> Result<Response, Problem> {
@@ -261,7 +261,7 @@ impl Arrived<'_> {
             misfits: vec![Misfit::new("", code, why)],
             ..self.call(parts, body)
         };
-        let place = Place { connection: &connection.id, id: &id };
+        let place = CallPlace { connection: &connection.id, id: &id };
         let new = NewCall { call, body: None, plain: None };
         platform.connections.keep(place, &new).await?;
         Ok(())
@@ -321,7 +321,7 @@ fn answered((outcome, problem): (CallOutcome, Option<Problem>)) -> Result<Respon
 pub(super) struct Working<'a> {
     pub(super) platform: &'a Platform,
     pub(super) connection: &'a Connection,
-    pub(super) at: Place<'a>,
+    pub(super) at: CallPlace<'a>,
     /// Whether an attempt has begun it and not ended it.
     pub(super) is_continued: bool,
 }
@@ -335,7 +335,7 @@ impl Working<'_> {
     /// What failed for now: the call stays as it was stored.
     pub(super) async fn work(
         &self,
-        found: Found<ReceivedCall>,
+        found: WithRevision<ReceivedCall>,
         parts: &Parts,
         body: &[u8],
     ) -> Result<(CallOutcome, Option<Problem>), Problem> {

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::Instant;
 use crate::api::call::problem::Fault;
 use crate::api::contacts::changes::Warnings;
-use crate::connections::{Bytes, CallOutcome, Connection, Kind, Made, ReceivedCall};
+use crate::connections::{Bytes, CallOutcome, Connection, ContactOfCall, Kind, ReceivedCall};
 use crate::contact_json::instant_text;
 
 /// How many errors of a call a list shows.
@@ -213,7 +213,7 @@ pub(super) struct OpenCallShape {
 
 impl CallShape {
     pub(super) fn of(id: &str, call: &ReceivedCall) -> Self {
-        let made = |made: &Made| MadeShape {
+        let made = |made: &ContactOfCall| MadeShape {
             contact_id: made.contact.to_string(),
             created: made.created,
             changed: made.changed,

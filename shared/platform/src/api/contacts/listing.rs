@@ -33,7 +33,7 @@ const LISTED: &str = "contacts";
 
 /// What a list shows at a place.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::api) enum Found<'a> {
+pub(in crate::api) enum ListedEntry<'a> {
     /// A contact.
     Contact(&'a Contact),
     /// A contact that is stored and cannot be read.
@@ -104,7 +104,7 @@ impl Wanted {
         store: &Store,
         few: usize,
         cursor: Option<Cursor>,
-        put: &mut (dyn FnMut(Found<'_>) -> Result<bool, Problem> + Send),
+        put: &mut (dyn FnMut(ListedEntry<'_>) -> Result<bool, Problem> + Send),
     ) -> Result<Option<Cursor>, Problem> {
         let mut after = match cursor {
             Some(cursor) => {
@@ -138,12 +138,12 @@ impl Wanted {
                     let found = match read_contact(&stored) {
                         Ok(read) => {
                             contact = read;
-                            self.is(&contact).then_some(Found::Contact(&contact))
+                            self.is(&contact).then_some(ListedEntry::Contact(&contact))
                         }
                         // Whether its name or address begins so cannot be told.
                         Err(Error::Unreadable(error)) => {
                             why = error.to_string();
-                            let found = Found::Unreadable { id: &person, why: &why };
+                            let found = ListedEntry::Unreadable { id: &person, why: &why };
                             self.begins.is_none().then_some(found)
                         }
                         Err(error) => return Err(error.into()),

@@ -26,7 +26,7 @@ use crate::api::call::room::{InOnePiece, Room};
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::Which;
 use crate::api::contacts::csv::guard::guarded;
-use crate::api::contacts::listing::{Found, Wanted};
+use crate::api::contacts::listing::{ListedEntry, Wanted};
 use crate::api::contacts::tag_lists;
 use crate::catalog::CatalogStore;
 use crate::contact_json::{instant_text, suppression_word};
@@ -198,10 +198,10 @@ impl Export {
         let (mut left, mut full) = (limit, false);
         loop {
             let few = left;
-            let mut put = |found: Found<'_>| {
+            let mut put = |found: ListedEntry<'_>| {
                 let row = match found {
-                    Found::Contact(contact) => self.row(contact),
-                    Found::Unreadable { id, why } => self.row_of_unreadable(id, why),
+                    ListedEntry::Contact(contact) => self.row(contact),
+                    ListedEntry::Unreadable { id, why } => self.row_of_unreadable(id, why),
                 };
                 full = left == 0 || !rows.put(row.iter().map(String::as_str))?;
                 left = left.saturating_sub(1);
