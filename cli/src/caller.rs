@@ -11,7 +11,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 
 /// The largest answer that is read.
-const LONGEST: usize = 16 * 1024 * 1024;
+const LARGEST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// JSON.
 pub(crate) const JSON: &str = "application/json";
@@ -49,7 +49,7 @@ impl Caller {
             .body(body.into())?;
         let response = self.api.clone().oneshot(request).await?;
         let status = response.status();
-        let bytes = to_bytes(response.into_body(), LONGEST).await?;
+        let bytes = to_bytes(response.into_body(), LARGEST_ANSWER_BYTES).await?;
         if !status.is_success() {
             let text = String::from_utf8_lossy(&bytes);
             return Err(format!("{method} {path}: {status}: {text}").into());

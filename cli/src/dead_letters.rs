@@ -1,7 +1,7 @@
 //! `dacapo dead-letters`: lists, shows, redrives in order and deletes the dead letters of a server.
 //!
-//! Letters are redriven from the oldest on, one at a time, each after the result of the one before.
-//! If a letter of a contact fails, the later ones of that contact are left.
+//! Dead letters are redriven from the oldest on, one at a time, each after the result of the one
+//! before. If a dead letter of a contact fails, the later ones of that contact are left.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -12,19 +12,20 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::out;
-use crate::remote::{Failure, Remote, Scope, part};
+use crate::remote::{Remote, RemoteError, Scope, part};
 use crate::settings::{
-    DeadLetters, DeleteLetters, ListLetters, OnLetters, RetryLetters, ShowLetter,
+    DeadLetters, DeleteDeadLetters, ListDeadLetters, OnDeadLetters, RetryDeadLetters,
+    ShowDeadLetter,
 };
 
 /// Their path in the API.
 const PATH: &str = "/v1/dead-letters";
 
-/// How many letters are on a page.
-const A_PAGE: usize = 200;
+/// How many dead letters are on a page.
+const DEAD_LETTERS_A_PAGE: usize = 200;
 
-/// How many letters are redriven at most; the next run continues.
-const AT_ONCE: usize = 1_000;
+/// How many dead letters are redriven at most; the next run continues.
+const REDRIVEN_AT_ONCE: usize = 1_000;
 
 /// When the result is first looked for, and how long the pause between two looks is at most.
 const FIRST_LOOK: Duration = Duration::from_millis(50);
@@ -33,26 +34,26 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 /// Runs a command.
 pub(crate) fn run(command: &DeadLetters) -> Result<ExitCode, Box<dyn Error>> {
     let needs = match &command.what {
-        OnLetters::List(_) | OnLetters::Show(_) => Scope::Read,
-        OnLetters::Retry(_) | OnLetters::Delete(_) => Scope::Write,
+        OnDeadLetters::List(_) | OnDeadLetters::Show(_) => Scope::Read,
+        OnDeadLetters::Retry(_) | OnDeadLetters::Delete(_) => Scope::Write,
     };
     let remote = Remote::of(&command.server, needs)?;
-    let letters = Letters { remote, as_json: command.json };
+    let dead_letters = DeadLetterCommands { remote, as_json: command.json };
     match &command.what {
-        OnLetters::List(list) => letters.list(list),
-        OnLetters::Show(show) => letters.show(show),
-        OnLetters::Retry(retry) => letters.retry(retry),
-        OnLetters::Delete(delete) => letters.delete(delete),
+        OnDeadLetters::List(list) => dead_letters.list(list),
+        OnDeadLetters::Show(show) => dead_letters.show(show),
+        OnDeadLetters::Retry(retry) => dead_letters.retry(retry),
+        OnDeadLetters::Delete(delete) => dead_letters.delete(delete),
     }
 }
 
-struct Letters {
+struct DeadLetterCommands {
     remote: Remote,
     as_json: bool,
 }
 
 /// The result of a redrive.
-enum Outcome {
+enum RedriveOutcome {
     /// It is gone.
     Done,
     /// It failed again.
@@ -60,106 +61,106 @@ enum Outcome {
     /// There was no result in time.
     Waits(String),
     /// It was not tried, since an earlier one of its contact failed.
-    Left(String),
+    NotTried(String),
 }
 
-impl Outcome {
+impl RedriveOutcome {
     fn word(&self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Failed(_) => "failed",
             Self::Waits(_) => "waits",
-            Self::Left(_) => "left",
+            Self::NotTried(_) => "left",
         }
     }
 
     fn why(&self) -> Option<&str> {
         match self {
             Self::Done => None,
-            Self::Failed(why) | Self::Waits(why) | Self::Left(why) => Some(why),
+            Self::Failed(why) | Self::Waits(why) | Self::NotTried(why) => Some(why),
         }
     }
 }
 
-impl Letters {
-    fn list(&self, command: &ListLetters) -> Result<ExitCode, Box<dyn Error>> {
-        let (letters, more) = self.all(command.limit.get())?;
+impl DeadLetterCommands {
+    fn list(&self, command: &ListDeadLetters) -> Result<ExitCode, Box<dyn Error>> {
+        let (dead_letters, more) = self.all(command.limit.get())?;
         if self.as_json {
-            out::line(json!({ "items": letters }))?;
-        } else if letters.is_empty() {
+            out::line(json!({ "items": dead_letters }))?;
+        } else if dead_letters.is_empty() {
             out::line("no dead letters")?;
         } else {
-            out::line(table(&letters))?;
+            out::line(table(&dead_letters))?;
         }
         if more {
-            out::complain(format_args!("there are more than {}; say --limit", letters.len()));
+            out::complain(format_args!("there are more than {}; say --limit", dead_letters.len()));
         }
         Ok(ExitCode::SUCCESS)
     }
 
-    /// Letters, oldest first, at most this many; and whether there are more.
-    fn all(&self, limit: usize) -> Result<(Vec<Value>, bool), Failure> {
-        let (mut letters, mut cursor) = (Vec::new(), String::new());
+    /// Dead letters, oldest first, at most this many; and whether there are more.
+    fn all(&self, limit: usize) -> Result<(Vec<Value>, bool), RemoteError> {
+        let (mut dead_letters, mut cursor) = (Vec::new(), String::new());
         loop {
-            let more = (limit - letters.len()).min(A_PAGE);
+            let more = (limit - dead_letters.len()).min(DEAD_LETTERS_A_PAGE);
             let page = self.remote.get(&format!("{PATH}?limit={more}{cursor}"))?;
-            letters.extend(page["items"].as_array().cloned().unwrap_or_default());
-            let Some(next) = page["next_cursor"].as_str() else { return Ok((letters, false)) };
-            if letters.len() >= limit {
-                return Ok((letters, true));
+            dead_letters.extend(page["items"].as_array().cloned().unwrap_or_default());
+            let Some(next) = page["next_cursor"].as_str() else { return Ok((dead_letters, false)) };
+            if dead_letters.len() >= limit {
+                return Ok((dead_letters, true));
             }
             cursor = format!("&cursor={}", part(next));
         }
     }
 
-    fn show(&self, command: &ShowLetter) -> Result<ExitCode, Box<dyn Error>> {
-        let letter = match self.remote.get(&format!("{PATH}/{}", part(&command.id))) {
-            Err(Failure::NoSuch(_)) => return Err(no_such(&command.id).into()),
+    fn show(&self, command: &ShowDeadLetter) -> Result<ExitCode, Box<dyn Error>> {
+        let dead_letter = match self.remote.get(&format!("{PATH}/{}", part(&command.id))) {
+            Err(RemoteError::NoSuch(_)) => return Err(no_such(&command.id).into()),
             other => other?,
         };
         if self.as_json {
-            out::line(&letter)?;
+            out::line(&dead_letter)?;
             return Ok(ExitCode::SUCCESS);
         }
         let about =
             ["id", "kind", "by", "why", "at", "contact_id", "tries", "asked_at", "expires_at"];
         for name in about {
-            out::line(format_args!("{name:<11} {}", said(&letter[name])))?;
+            out::line(format_args!("{name:<11} {}", said(&dead_letter[name])))?;
         }
-        out::line(format_args!("\n{}", readable(&said(&letter["raw"]))))?;
+        out::line(format_args!("\n{}", readable(&said(&dead_letter["raw"]))))?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn retry(&self, command: &RetryLetters) -> Result<ExitCode, Box<dyn Error>> {
+    fn retry(&self, command: &RetryDeadLetters) -> Result<ExitCode, Box<dyn Error>> {
         let mut unknown = 0;
-        let (mut letters, more) = if command.which.all {
-            self.all(AT_ONCE)?
+        let (mut dead_letters, more) = if command.which.all {
+            self.all(REDRIVEN_AT_ONCE)?
         } else {
-            let mut letters = Vec::new();
+            let mut dead_letters = Vec::new();
             for id in command.which.ids.iter().collect::<BTreeSet<_>>() {
                 match self.remote.get(&format!("{PATH}/{}", part(id))) {
-                    Ok(letter) => letters.push(letter),
-                    Err(Failure::NoSuch(_)) => {
+                    Ok(dead_letter) => dead_letters.push(dead_letter),
+                    Err(RemoteError::NoSuch(_)) => {
                         unknown += 1;
                         out::complain(no_such(id));
                     }
                     Err(other) => return Err(other.into()),
                 }
             }
-            (letters, false)
+            (dead_letters, false)
         };
-        let order = |letter: &Value| (said(&letter["at"]), said(&letter["id"]));
-        letters.sort_by_key(order);
-        let outcomes = self.in_order(&letters, command.wait)?;
+        let order = |dead_letter: &Value| (said(&dead_letter["at"]), said(&dead_letter["id"]));
+        dead_letters.sort_by_key(order);
+        let outcomes = self.in_order(&dead_letters, command.wait)?;
         let count = |word| outcomes.iter().filter(|outcome| outcome.word() == word).count();
         let counts = ["done", "failed", "waits", "left"].map(|word| (word, count(word)));
         if self.as_json {
-            let told = letters.iter().zip(&outcomes);
-            let told = told.map(|(letter, outcome)| {
-                json!({ "id": letter["id"], "outcome": outcome.word(), "why": outcome.why() })
+            let told = dead_letters.iter().zip(&outcomes);
+            let told = told.map(|(dead_letter, outcome)| {
+                json!({ "id": dead_letter["id"], "outcome": outcome.word(), "why": outcome.why() })
             });
             out::line(json!({ "items": told.collect::<Vec<_>>() }))?;
-        } else if letters.is_empty() && unknown == 0 {
+        } else if dead_letters.is_empty() && unknown == 0 {
             out::line("no dead letters")?;
         } else {
             let counts = counts.iter().filter(|(word, count)| *count > 0 || *word == "done");
@@ -167,23 +168,33 @@ impl Letters {
             out::line(counts.join(", "))?;
         }
         if more {
-            out::complain(format_args!("there are more than {AT_ONCE}; the next run goes on"));
+            out::complain(format_args!(
+                "there are more than {REDRIVEN_AT_ONCE}; the next run goes on"
+            ));
         }
-        let all_done = unknown == 0 && count("done") == letters.len();
+        let all_done = unknown == 0 && count("done") == dead_letters.len();
         Ok(if all_done { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// Redrives letters, one after the other, and prints the result of each.
-    fn in_order(&self, letters: &[Value], wait: Duration) -> Result<Vec<Outcome>, Box<dyn Error>> {
-        let width = letters.iter().map(|letter| said(&letter["id"]).len()).max().unwrap_or(0);
+    /// Redrives dead letters, one after the other, and prints the result of each.
+    fn in_order(
+        &self,
+        dead_letters: &[Value],
+        wait: Duration,
+    ) -> Result<Vec<RedriveOutcome>, Box<dyn Error>> {
+        let width = dead_letters
+            .iter()
+            .map(|dead_letter| said(&dead_letter["id"]).len())
+            .max()
+            .unwrap_or(0);
         let mut not_done = BTreeSet::new();
         let mut outcomes = Vec::new();
-        for letter in letters {
-            let (id, contact) = (said(&letter["id"]), letter["contact_id"].as_str());
+        for dead_letter in dead_letters {
+            let (id, contact) = (said(&dead_letter["id"]), dead_letter["contact_id"].as_str());
             let outcome = match contact.filter(|contact| not_done.contains(*contact)) {
-                Some(contact) => {
-                    Outcome::Left(format!("an earlier one of contact {contact} was not done"))
-                }
+                Some(contact) => RedriveOutcome::NotTried(format!(
+                    "an earlier one of contact {contact} was not done"
+                )),
                 None => self.done_again(&id, wait)?,
             };
             if outcome.why().is_some() {
@@ -198,13 +209,13 @@ impl Letters {
         Ok(outcomes)
     }
 
-    /// Redrives a letter, and looks for the result for this long.
-    fn done_again(&self, id: &str, wait: Duration) -> Result<Outcome, Failure> {
+    /// Redrives a dead letter, and looks for the result for this long.
+    fn done_again(&self, id: &str, wait: Duration) -> Result<RedriveOutcome, RemoteError> {
         let path = format!("{PATH}/{}", part(id));
         match self.remote.call("POST", &format!("{path}/redrive")) {
             Ok(_) => {}
             // It was redriven by another call.
-            Err(Failure::NoSuch(_)) => return Ok(Outcome::Done),
+            Err(RemoteError::NoSuch(_)) => return Ok(RedriveOutcome::Done),
             Err(other) => return Err(other),
         }
         let (mut waited, mut pause) = (Duration::ZERO, FIRST_LOOK);
@@ -212,28 +223,28 @@ impl Letters {
             std::thread::sleep(pause);
             waited += pause;
             match self.remote.get(&path) {
-                Err(Failure::NoSuch(_)) => return Ok(Outcome::Done),
+                Err(RemoteError::NoSuch(_)) => return Ok(RedriveOutcome::Done),
                 Err(other) => return Err(other),
-                Ok(letter) if letter["asked_at"].is_null() => {
-                    return Ok(Outcome::Failed(said(&letter["why"])));
+                Ok(dead_letter) if dead_letter["asked_at"].is_null() => {
+                    return Ok(RedriveOutcome::Failed(said(&dead_letter["why"])));
                 }
                 Ok(_) if waited >= wait => {
                     let seconds = wait.as_secs();
                     let why =
                         format!("not over after {seconds} seconds; `show` says what came of it");
-                    return Ok(Outcome::Waits(why));
+                    return Ok(RedriveOutcome::Waits(why));
                 }
                 Ok(_) => pause = (pause * 2).min(BETWEEN_LOOKS),
             }
         }
     }
 
-    fn delete(&self, command: &DeleteLetters) -> Result<ExitCode, Box<dyn Error>> {
+    fn delete(&self, command: &DeleteDeadLetters) -> Result<ExitCode, Box<dyn Error>> {
         let (mut deleted, mut missed) = (Vec::new(), false);
         for id in &command.ids {
             let path = format!("{PATH}/{}", part(id));
             let gone = match self.remote.get(&path) {
-                Ok(letter) if !command.yes && !agreed(&letter)? => {
+                Ok(dead_letter) if !command.yes && !agreed(&dead_letter)? => {
                     missed = true;
                     continue;
                 }
@@ -247,7 +258,7 @@ impl Letters {
                     }
                     deleted.push(id);
                 }
-                Err(Failure::NoSuch(_)) => {
+                Err(RemoteError::NoSuch(_)) => {
                     missed = true;
                     out::complain(no_such(id));
                 }
@@ -268,14 +279,14 @@ fn no_such(id: &str) -> String {
     )
 }
 
-/// Asks whether a letter is to be deleted. If standard input is no terminal, it cannot ask.
-fn agreed(letter: &Value) -> Result<bool, Box<dyn Error>> {
+/// Asks whether a dead letter is to be deleted. If standard input is no terminal, it cannot ask.
+fn agreed(dead_letter: &Value) -> Result<bool, Box<dyn Error>> {
     if !std::io::stdin().is_terminal() {
         let why = "nobody is there to say yes; say --yes to delete what is never done then";
         return Err(why.into());
     }
-    let (id, kind) = (said(&letter["id"]), said(&letter["kind"]));
-    let about = match letter["contact_id"].as_str() {
+    let (id, kind) = (said(&dead_letter["id"]), said(&dead_letter["kind"]));
+    let about = match dead_letter["contact_id"].as_str() {
         Some(contact) => format!(" about contact {contact}"),
         None => String::new(),
     };
@@ -295,13 +306,14 @@ fn said(value: &Value) -> String {
     }
 }
 
-/// Letters in columns.
-fn table(letters: &[Value]) -> String {
+/// Dead letters in columns.
+fn table(dead_letters: &[Value]) -> String {
     let titles = ["ID", "SINCE", "KIND", "TRIES", "CONTACT", "WHY"].map(str::to_owned);
-    let row = |letter: &Value| {
-        ["id", "at", "kind", "tries", "contact_id", "why"].map(|name| said(&letter[name]))
+    let row = |dead_letter: &Value| {
+        ["id", "at", "kind", "tries", "contact_id", "why"].map(|name| said(&dead_letter[name]))
     };
-    let rows: Vec<[String; 6]> = std::iter::once(titles).chain(letters.iter().map(row)).collect();
+    let rows: Vec<[String; 6]> =
+        std::iter::once(titles).chain(dead_letters.iter().map(row)).collect();
     let width = |nth: usize| rows.iter().map(|row| row[nth].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..5).map(width).collect();
     let line = |row: &[String; 6]| {
@@ -311,8 +323,8 @@ fn table(letters: &[Value]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The content of a letter, in lines. JSON inside of texts is parsed, too. What is no JSON is shown
-/// as it is.
+/// The content of a dead letter, in lines. JSON inside of texts is parsed, too. What is no JSON is
+/// shown as it is.
 fn readable(raw: &str) -> String {
     match serde_json::from_str(raw) {
         Ok(value @ (Value::Object(_) | Value::Array(_))) => format!("{:#}", opened(value)),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::caller::Caller;
 use crate::out;
 use crate::settings::Demo;
-use story::{STORY, Step, What};
+use story::{STORY, StoryStep, What};
 
 /// The demo's own key; it never leaves the process.
 const KEY: &str = "demo";
@@ -75,7 +75,7 @@ struct Teller {
     as_json: bool,
 }
 
-impl Step {
+impl StoryStep {
     /// The zone of the contact that it is about.
     fn zone(&self) -> Zone {
         self.about.map_or(ZONE, zone_of)
@@ -83,7 +83,7 @@ impl Step {
 }
 
 impl Teller {
-    async fn step(&mut self, step: &Step) -> Result<(), Box<dyn Error>> {
+    async fn step(&mut self, step: &StoryStep) -> Result<(), Box<dyn Error>> {
         self.api.post("/dev/clock", &json!({ "to": step.at })).await?;
         self.show_messages().await?;
         self.say(&format!("\n{}  {}", moment(step.at, step.zone()), step.tells))?;

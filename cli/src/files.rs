@@ -12,7 +12,7 @@ use dacapo_engine::problem::Problem;
 use serde_json::Value;
 
 /// The longest text that is read, in bytes; the reader refuses anything longer in its own words.
-const LONGEST: u64 = 4 * 1024 * 1024;
+const LONGEST_TEXT_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How deep folders are looked through.
 const DEEPEST: usize = 32;
@@ -60,10 +60,10 @@ pub(crate) fn text(file: &Path) -> Result<String, Unusable> {
     };
     let mut bytes = Vec::new();
     if file == Path::new("-") {
-        std::io::stdin().lock().take(LONGEST).read_to_end(&mut bytes).map_err(failed)?;
+        std::io::stdin().lock().take(LONGEST_TEXT_BYTES).read_to_end(&mut bytes).map_err(failed)?;
     } else {
         let open = std::fs::File::open(file).map_err(failed)?;
-        open.take(LONGEST).read_to_end(&mut bytes).map_err(failed)?;
+        open.take(LONGEST_TEXT_BYTES).read_to_end(&mut bytes).map_err(failed)?;
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();

@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Command::Pull(pull) => folder::pull::run(&pull),
         Command::Diff(diff) => Ok(folder::diff::run(&diff)),
         Command::Push(push) => folder::push::run(&push),
-        Command::DeadLetters(letters) => dead_letters::run(&letters),
+        Command::DeadLetters(command) => dead_letters::run(&command),
     };
     match done {
         Ok(code) => code,

@@ -21,7 +21,7 @@ const LONGEST_ANSWER: u64 = 10 * 1024 * 1024;
 
 /// A call.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Call<'a> {
+pub(crate) struct RemoteCall<'a> {
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
     pub(crate) headers: &'a [(&'a str, &'a str)],
@@ -64,7 +64,7 @@ impl Scope {
 
 /// Why there is no answer to continue with.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum RemoteError {
     /// Not found, with the server's reason.
     NoSuch(String),
     /// This call alone was refused, or failed, with the server's reason.
@@ -73,7 +73,7 @@ pub(crate) enum Failure {
     Other(String),
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for RemoteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSuch(words) | Self::Refused(words) | Self::Other(words) => f.write_str(words),
@@ -81,7 +81,7 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for RemoteError {}
 
 impl Remote {
     /// The server to use, for what needs a key of this scope.
@@ -89,7 +89,7 @@ impl Remote {
     /// # Errors
     ///
     /// If no key was given.
-    pub(crate) fn of(server: &Server, needs: Scope) -> Result<Self, Failure> {
+    pub(crate) fn of(server: &Server, needs: Scope) -> Result<Self, RemoteError> {
         let url = server.url.clone();
         let key = server.api_key.as_deref().unwrap_or_default().trim().to_owned();
         if key.is_empty() {
@@ -97,7 +97,7 @@ impl Remote {
                 "there is no API key; give one that may {} with --api-key, or in DACAPO_API_KEY",
                 needs.word()
             );
-            return Err(Failure::Other(why));
+            return Err(RemoteError::Other(why));
         }
         let config = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -108,21 +108,21 @@ impl Remote {
     }
 
     /// The answer to a GET.
-    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+    pub(crate) fn get(&self, path: &str) -> Result<Value, RemoteError> {
         self.call("GET", path)
     }
 
     /// A call that succeeds; its answer, `null` if there is none. What the server puts off is
     /// retried.
-    pub(crate) fn call(&self, method: &str, path: &str) -> Result<Value, Failure> {
+    pub(crate) fn call(&self, method: &str, path: &str) -> Result<Value, RemoteError> {
         let body = if method == "POST" { "{}" } else { "" };
         let headers = &[("Content-Type", "application/json")];
-        let call = Call { method, path, headers, body };
+        let call = RemoteCall { method, path, headers, body };
         self.read(&call, &self.ask(&call)?)
     }
 
     /// A call, and whatever is answered to it. What the server puts off is retried.
-    pub(crate) fn ask(&self, call: &Call<'_>) -> Result<Reply, Failure> {
+    pub(crate) fn ask(&self, call: &RemoteCall<'_>) -> Result<Reply, RemoteError> {
         let mut calls = 1;
         loop {
             let reply = self.once(call)?;
@@ -135,10 +135,10 @@ impl Remote {
     }
 
     /// One call.
-    fn once(&self, call: &Call<'_>) -> Result<Reply, Failure> {
+    fn once(&self, call: &RemoteCall<'_>) -> Result<Reply, RemoteError> {
         let place = format!("{}{}", self.url, call.path);
         let wrong = |error: &dyn fmt::Display| {
-            Failure::Other(format!(
+            RemoteError::Other(format!(
                 "{place} is no URL: {error}; say it such as --url https://api.example"
             ))
         };
@@ -151,7 +151,7 @@ impl Remote {
         }
         let request = request.body(call.body).map_err(|error| wrong(&error))?;
         let silent = |error: &dyn fmt::Display| {
-            Failure::Other(format!(
+            RemoteError::Other(format!(
                 "{} does not answer: {error}; is it there (`dacapo serve`), and is it the right --url?",
                 self.url
             ))
@@ -168,8 +168,8 @@ impl Remote {
     }
 
     /// The answer to a call that succeeds, `null` if there is none.
-    pub(crate) fn read(&self, call: &Call<'_>, reply: &Reply) -> Result<Value, Failure> {
-        let (Call { method, path, .. }, Reply { status, text, .. }) = (call, reply);
+    pub(crate) fn read(&self, call: &RemoteCall<'_>, reply: &Reply) -> Result<Value, RemoteError> {
+        let (RemoteCall { method, path, .. }, Reply { status, text, .. }) = (call, reply);
         let status = *status;
         let url = &self.url;
         let body: Option<Value> = serde_json::from_str(text).ok();
@@ -185,7 +185,7 @@ impl Remote {
         let Some(kind) = kind.strip_prefix("urn:dacapo:problem:") else {
             // API Gateway says so itself, in its own form.
             return Err(match status {
-                429 | 502..=504 => Failure::Refused(format!(
+                429 | 502..=504 => RemoteError::Refused(format!(
                     "{method} {path} at {url}: {status}: what is before Dacapo takes no call now; try again later"
                 )),
                 _ => self.is_another(status),
@@ -193,20 +193,22 @@ impl Remote {
         };
         let detail = body.as_ref().and_then(|body| body["detail"].as_str()).unwrap_or_default();
         Err(match kind {
-            "not_found" if detail.starts_with("there is nothing at") => Failure::Other(format!(
-                "{url} has no such call ({path}); it is an older Dacapo than this command ({})",
-                env!("CARGO_PKG_VERSION")
-            )),
-            "not_found" => Failure::NoSuch(detail.to_owned()),
-            "unauthorized" | "forbidden" => Failure::Other(format!(
+            "not_found" if detail.starts_with("there is nothing at") => {
+                RemoteError::Other(format!(
+                    "{url} has no such call ({path}); it is an older Dacapo than this command ({})",
+                    env!("CARGO_PKG_VERSION")
+                ))
+            }
+            "not_found" => RemoteError::NoSuch(detail.to_owned()),
+            "unauthorized" | "forbidden" => RemoteError::Other(format!(
                 "{url} refuses the API key: {detail}; give another with --api-key, or in DACAPO_API_KEY"
             )),
-            _ => Failure::Refused(format!("{method} {path} at {url}: {status}: {detail}")),
+            _ => RemoteError::Refused(format!("{method} {path} at {url}: {status}: {detail}")),
         })
     }
 
-    fn is_another(&self, status: u16) -> Failure {
-        Failure::Other(format!(
+    fn is_another(&self, status: u16) -> RemoteError {
+        RemoteError::Other(format!(
             "{} answers {status}, and not as a Dacapo does; is it the right --url?",
             self.url
         ))

@@ -15,7 +15,8 @@ use dacapo_engine::time::{Zone, zone_named};
 pub(crate) use preview::{MailFormat, Preview};
 
 pub(crate) use dead_letters::{
-    DeadLetters, DeleteLetters, ListLetters, OnLetters, RetryLetters, ShowLetter,
+    DeadLetters, DeleteDeadLetters, ListDeadLetters, OnDeadLetters, RetryDeadLetters,
+    ShowDeadLetter,
 };
 pub(crate) use folder::{Diff, InFlight, Pull, Push};
 

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use dacapo_embedded::SqliteStore;
-use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
+use dacapo_platform::table::{Consistency, Item, Key, Query, QueryPage, Table, TableError, Write};
 use dacapo_tests::contract::Shared;
 use dacapo_tests::kit::EventuallyConsistent;
 use dacapo_tests::table_contract;
@@ -47,10 +47,10 @@ impl Table for OnDisk {
     ) -> Result<Vec<Option<Item>>, TableError> {
         self.store.get_many(keys, consistency).await
     }
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         self.store.query(query).await
     }
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         self.store.query_index(query).await
     }
     async fn write(&self, writes: Vec<Write>, token: Option<&str>) -> Result<(), TableError> {

@@ -10,7 +10,7 @@ use dacapo_platform::handlers::Done;
 use dacapo_platform::jobs::{JobKind, JobStatus, Requested, Selection};
 use dacapo_platform::keys::SHARDS;
 use dacapo_platform::platform::Platform;
-use dacapo_platform::ports::{Message, Order};
+use dacapo_platform::ports::{Order, QueueMessage};
 use dacapo_platform::table::{Body, Condition, Consistency, Item, Query, Table as _, Write};
 use dacapo_tests::kit::{ADMIN, ManualPump, TestBench, bring};
 use serde_json::{Value, json};
@@ -101,7 +101,7 @@ async fn the_contact_is_gone_at_once_and_its_dead_letters_are_looked_through_by_
     let path = format!("/v1/contacts/{ann}");
     assert_eq!(hand.call(ADMIN, "DELETE", &path, &Value::Null).await.0, 204);
     assert_eq!(keys_of(&hand, &ann).await, [] as [String; 0]);
-    let is_order = |order: &Order| matches!(order, Order::Send { message: Message::Erase(id), .. } if *id == ann);
+    let is_order = |order: &Order| matches!(order, Order::Send { message: QueueMessage::Erase(id), .. } if *id == ann);
     assert_eq!(hand.bench.outbox.take().iter().filter(|order| is_order(order)).count(), 1);
     assert_eq!(platform.erasure.erase_remains(&ann).await.unwrap(), Done::Yes);
     let listed = platform.store.keys.dead_letters_listed();
@@ -134,7 +134,7 @@ async fn r16_erasing_an_account_orders_a_step_for_every_piece_of_what_is_left() 
     let mut orders = bench.outbox.take();
     let mut steps = 0;
     while let Some(order) = orders.pop() {
-        let Order::Send { at, message: Message::JobStep(step), .. } = order else { continue };
+        let Order::Send { at, message: QueueMessage::JobStep(step), .. } = order else { continue };
         bench.clock.advance((at - platform.store.now()).num_seconds().max(-1) + 1);
         loop {
             let now = platform.store.now();

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use dacapo_embedded::SqliteStore;
 use dacapo_engine::ids::CampaignId;
-use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
+use dacapo_platform::table::{Consistency, Item, Key, Query, QueryPage, Table, TableError, Write};
 use dacapo_tests::kit::{ADMIN, ManualPump};
 use serde_json::{Value, json};
 
@@ -70,11 +70,11 @@ impl Table for Still {
         self.inner.get_many(keys, consistency).await
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         self.inner.query(query).await
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         self.inner.query_index(query).await
     }
 

@@ -16,8 +16,8 @@ use dacapo_engine::history::Command;
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, ObjectType};
 use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use dacapo_platform::objects::{ObjectWrite, PersonWrite};
-use dacapo_platform::ports::{Done, Message, Order};
-use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
+use dacapo_platform::ports::{Done, Order, QueueMessage};
+use dacapo_platform::table::{Consistency, Item, Key, Query, QueryPage, Table, TableError, Write};
 use dacapo_tests::kit::{FailingTable, Fails, ManualPump, TestBench};
 
 /// One campaign in which the booking has been, and one in which it has never been.
@@ -64,11 +64,11 @@ impl Table for Meanwhile {
         self.inner.get_many(keys, consistency).await
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         self.inner.query(query).await
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         self.inner.query_index(query).await
     }
 
@@ -135,7 +135,7 @@ impl Story {
         let mut orders = self.hand.bench.outbox.take();
         while let Some(order) = orders.pop() {
             let Order::Send { message, .. } = order else { panic!("{order:?}") };
-            assert!(matches!(message, Message::ExpireObjects(_)), "{message:?}");
+            assert!(matches!(message, QueueMessage::ExpireObjects(_)), "{message:?}");
             let mut done = 0;
             for _ in 0..20 {
                 if let Ok(answer) = platform.queues.handle_jobs(&message).await {

@@ -13,7 +13,7 @@ use dacapo_platform::api::{AdminKey, router};
 use dacapo_platform::contacts::alone;
 use dacapo_platform::dead_letters::{DeadLetterKind, NewDeadLetter};
 use dacapo_platform::handlers::Done;
-use dacapo_platform::ports::{Message, Order};
+use dacapo_platform::ports::{Order, QueueMessage};
 use dacapo_platform::table::{Query, Table as _};
 use dacapo_tests::kit::{SlowTable, TestBench};
 use serde_json::{Value, json};
@@ -94,7 +94,7 @@ async fn a_search_of_the_dead_letters_that_is_cut_off_by_time_goes_on_where_it_s
     assert!(erasure.erase(&ann).await.unwrap());
     let mut left = Vec::new();
     while let Some(order) = slow.bench.outbox.take().pop()
-        && matches!(&order, Order::Send { message: Message::Erase(id), .. } if *id == ann)
+        && matches!(&order, Order::Send { message: QueueMessage::Erase(id), .. } if *id == ann)
     {
         assert_eq!(erasure.erase_remains(&ann).await.unwrap(), Done::Yes);
         left.push(slow.letters().await);

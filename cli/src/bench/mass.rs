@@ -20,7 +20,7 @@ use dacapo_platform::Instant;
 use dacapo_platform::handlers::timer_name;
 use dacapo_platform::keys::{Keys, SHARDS};
 use dacapo_platform::table::{
-    Body, Condition, Consistency, Item, Key, Page, Query, Table as _, Write,
+    Body, Condition, Consistency, Item, Key, Query, QueryPage, Table as _, Write,
 };
 use serde_json::{Value, json};
 
@@ -179,7 +179,7 @@ impl Original {
     async fn read(store: &SqliteStore, keys: Keys, id: ContactId) -> Result<Self, Box<dyn Error>> {
         let (campaign, tag) = (CampaignId::new("everybody")?, Tag::new("Go")?);
         let partition = keys.contact_partition(&id);
-        let Page { mut items, .. } = store.query(Query::of(&partition)).await?;
+        let QueryPage { mut items, .. } = store.query(Query::of(&partition)).await?;
         for key in [keys.address("first@example.com"), keys.tag_member(&tag, &id)] {
             items.extend(store.get(&key, Consistency::Strong).await?);
         }
@@ -204,7 +204,7 @@ impl Original {
         let more = i64::try_from(contacts)? - 1;
         for n in 0..SHARDS {
             let partition = self.keys.statistics(&self.campaign, n).pk;
-            let Page { items, .. } = store.query(Query::of(&partition)).await?;
+            let QueryPage { items, .. } = store.query(Query::of(&partition)).await?;
             for item in items {
                 let sums: BTreeMap<String, i64> = item.body.read()?;
                 let counters = sums.into_iter().map(|(name, sum)| (name, sum * more)).collect();

@@ -19,7 +19,7 @@ pub(super) const KEY: &str = "bench";
 const TURNS: usize = 3;
 
 /// How many posts are in progress at once.
-const AT_ONCE: usize = 256;
+const POSTS_AT_ONCE: usize = 256;
 
 /// What the contacts go through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,7 +215,7 @@ async fn post_all(
 ) -> Result<(), Box<dyn Error>> {
     let mut under_way: JoinSet<Result<(), String>> = JoinSet::new();
     for n in 0..contacts {
-        if under_way.len() >= AT_ONCE
+        if under_way.len() >= POSTS_AT_ONCE
             && let Some(done) = under_way.join_next().await
         {
             done??;

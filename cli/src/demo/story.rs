@@ -1,7 +1,7 @@
 //! What happens in the demo, and when.
 
 /// One thing that happens.
-pub(crate) struct Step {
+pub(crate) struct StoryStep {
     /// The instant, in UTC.
     pub(crate) at: &'static str,
     /// The address of the contact that it is about.
@@ -47,8 +47,8 @@ const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The appointment loop, then the webinar, then two appointments of one person.
-pub(crate) const STORY: &[Step] = &[
-    Step {
+pub(crate) const STORY: &[StoryStep] = &[
+    StoryStep {
         at: "2026-12-01T08:00:00Z",
         about: None,
         tells: "Studio Nord publishes its appointment campaign.",
@@ -57,7 +57,7 @@ pub(crate) const STORY: &[Step] = &[
             document: include_str!("../../../examples/appointment-loop.yaml"),
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-01T08:05:00Z",
         about: Some(ANN),
         tells: "Ann leaves her address on the web page; the form posts it.",
@@ -67,7 +67,7 @@ pub(crate) const STORY: &[Step] = &[
             body: include_str!("../../../examples/payloads/lead.json"),
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-01T10:30:00Z",
         about: Some(ANN),
         tells: "Ann books in Calendly; Zapier posts the appointment. The invitations end.",
@@ -77,7 +77,7 @@ pub(crate) const STORY: &[Step] = &[
             body: include_str!("../../../examples/payloads/zapier-booked.form"),
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-02T13:30:00Z",
         about: Some(ANN),
         tells: "Ann was reminded an hour before, but nobody could reach her: she is tagged \"Not reached\". \
@@ -88,7 +88,7 @@ pub(crate) const STORY: &[Step] = &[
             body: include_str!("../../../examples/payloads/not-reached.json"),
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-03T07:00:00Z",
         about: Some(ANN),
         tells: "Ann books again: the confirmation and the reminder come again, in run 2.",
@@ -98,13 +98,13 @@ pub(crate) const STORY: &[Step] = &[
             body: include_str!("../../../examples/payloads/calendly-rebooked.json"),
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-04T10:00:00Z",
         about: Some(ANN),
         tells: "This time they met.",
         what: What::Waits,
     },
-    Step {
+    StoryStep {
         at: "2026-12-05T09:00:00Z",
         about: None,
         tells: "Studio Nord publishes its webinar campaign.",
@@ -113,7 +113,7 @@ pub(crate) const STORY: &[Step] = &[
             document: include_str!("../../../examples/webinar.yaml"),
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-05T09:05:00Z",
         about: Some(BEN),
         tells: "Ben, in New York, registers.",
@@ -123,7 +123,7 @@ pub(crate) const STORY: &[Step] = &[
             body: include_str!("../../../examples/payloads/webinar-registered.json"),
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-11T00:30:00Z",
         about: Some(BEN),
         tells: "Ben was reminded a day before, and attended. He is thanked, and the campaign restarts.",
@@ -133,7 +133,7 @@ pub(crate) const STORY: &[Step] = &[
             body: include_str!("../../../examples/payloads/webinar-attended.json"),
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-11T00:32:00Z",
         about: Some(BEN),
         tells: "Two minutes later Ben registers for the next webinar. That is too early for a restart: \
@@ -144,13 +144,13 @@ pub(crate) const STORY: &[Step] = &[
             body: r#"{ "email": "ben@example.com", "webinar_date": "2027-01-14 18:00" }"#,
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-11T00:36:00Z",
         about: Some(BEN),
         tells: "Five minutes after the restart it was rechecked, and Ben was welcomed again.",
         what: What::Waits,
     },
-    Step {
+    StoryStep {
         at: "2026-12-14T08:00:00Z",
         about: None,
         tells: "Studio Nord publishes a campaign that every appointment runs through by itself.",
@@ -159,7 +159,7 @@ pub(crate) const STORY: &[Step] = &[
             document: include_str!("../../../examples/appointments.yaml"),
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-14T08:10:00Z",
         about: Some(CLEO),
         tells: "Cleo books a first talk. The appointment is an object of hers, and is confirmed.",
@@ -170,7 +170,7 @@ pub(crate) const STORY: &[Step] = &[
   "key": "talk-1", "status": "booked", "starts_at": "2026-12-16T09:00:00Z", "place": "Studio 1" }"#,
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-14T08:20:00Z",
         about: Some(CLEO),
         tells: "Cleo books a second appointment. It is confirmed too; the first goes on as it was.",
@@ -180,7 +180,7 @@ pub(crate) const STORY: &[Step] = &[
             body: r#"{ "email": "cleo@example.com", "key": "photo-2", "status": "booked", "starts_at": "2026-12-17T13:00:00Z", "place": "Studio 2" }"#,
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-15T12:00:00Z",
         about: Some(CLEO),
         tells: "Cleo moves the talk. Its reminder moves along, and that of the other stays.",
@@ -190,7 +190,7 @@ pub(crate) const STORY: &[Step] = &[
             body: r#"{ "key": "talk-1", "starts_at": "2026-12-18T09:00:00Z" }"#,
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-17T13:15:00Z",
         about: Some(CLEO),
         tells: "Cleo was reminded an hour before, but did not come to the second one.",
@@ -200,7 +200,7 @@ pub(crate) const STORY: &[Step] = &[
             body: r#"{ "key": "photo-2", "status": "no_show" }"#,
         },
     },
-    Step {
+    StoryStep {
         at: "2026-12-18T09:40:00Z",
         about: Some(CLEO),
         tells: "After ten minutes Studio Nord was sorry about that one. The talk, of which she was reminded at its new time, \

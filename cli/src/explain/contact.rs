@@ -9,7 +9,7 @@ use dacapo_engine::time::{Zone, zone_named};
 use serde_json::Value;
 
 use crate::out;
-use crate::remote::{Call, Failure, Remote, Scope, part};
+use crate::remote::{Remote, RemoteCall, RemoteError, Scope, part};
 use crate::settings::{Explain, Format};
 
 /// How wide an instant is, without seconds.
@@ -29,7 +29,7 @@ pub(super) fn run(command: &Explain, campaign: &str) -> Result<ExitCode, Box<dyn
         object.unwrap_or_default()
     );
     let remote = Remote::of(&command.server, Scope::Read)?;
-    let call = Call { method: "GET", path: &path, headers: &[], body: "" };
+    let call = RemoteCall { method: "GET", path: &path, headers: &[], body: "" };
     let reply = remote.ask(&call)?;
     if reply.status == 422
         && let Some(why) = in_words_of_the_command(&reply.text)
@@ -37,7 +37,7 @@ pub(super) fn run(command: &Explain, campaign: &str) -> Result<ExitCode, Box<dyn
         return Err(why.into());
     }
     let told = match remote.read(&call, &reply) {
-        Err(Failure::NoSuch(why)) => return Err(why.into()),
+        Err(RemoteError::NoSuch(why)) => return Err(why.into()),
         other => other?,
     };
     match command.format {

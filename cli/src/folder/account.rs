@@ -11,7 +11,7 @@ use dacapo_engine::ids::{CampaignId, FieldKey, ObjectType};
 use dacapo_platform::campaigns::LONGEST_DRAFT;
 use serde_json::{Value, json};
 
-use crate::remote::{Call, Failure, Remote, Reply, Scope, part};
+use crate::remote::{Remote, RemoteCall, RemoteError, Reply, Scope, part};
 use crate::settings::{InFlight, Server};
 
 /// How many are on a page, and how many pages are read at most.
@@ -58,7 +58,7 @@ pub(super) enum OnlyIf<'a> {
 
 /// What is answered to a write.
 #[derive(Debug)]
-pub(super) enum Done {
+pub(super) enum WriteAnswer {
     /// It is done: the tag, where there is one, and the answer.
     Yes(Option<String>, Value),
     /// Another draft is there: by whom and when, or `None` if there is none any more.
@@ -75,18 +75,18 @@ pub(super) struct Account {
 }
 
 impl Account {
-    pub(super) fn of(server: &Server, needs: Scope) -> Result<Self, Failure> {
+    pub(super) fn of(server: &Server, needs: Scope) -> Result<Self, RemoteError> {
         let (scheme, rest) = server.url.split_once("://").unwrap_or(("", &server.url));
         let host = rest.split('/').next().unwrap_or_default();
         if host.contains('@') {
             let why = "the URL holds a name or a password before `@`; leave that out, and give the key with --api-key";
-            return Err(Failure::Other(why.to_owned()));
+            return Err(RemoteError::Other(why.to_owned()));
         }
         Ok(Self { remote: Remote::of(server, needs)?, name: format!("{scheme}://{rest}") })
     }
 
     /// The campaigns that are there.
-    pub(super) fn list(&self) -> Result<BTreeMap<CampaignId, Listed>, Failure> {
+    pub(super) fn list(&self) -> Result<BTreeMap<CampaignId, Listed>, RemoteError> {
         let mut all = BTreeMap::new();
         for item in self.all("/v1/campaigns")? {
             let id = self.id(&item["id"])?;
@@ -97,7 +97,7 @@ impl Account {
     }
 
     /// Every item of a list.
-    fn all(&self, path: &str) -> Result<Vec<Value>, Failure> {
+    fn all(&self, path: &str) -> Result<Vec<Value>, RemoteError> {
         let (mut items, mut cursor) = (Vec::new(), String::new());
         for _ in 0..MOST_PAGES {
             let page = self.remote.get(&format!("{path}?limit={A_PAGE}{cursor}"))?;
@@ -108,36 +108,36 @@ impl Account {
         Err(self.strange(&format!("its list {path} does not end")))
     }
 
-    fn id(&self, id: &Value) -> Result<CampaignId, Failure> {
+    fn id(&self, id: &Value) -> Result<CampaignId, RemoteError> {
         let text = id.as_str().unwrap_or_default();
         CampaignId::new(text).map_err(|why| {
             self.strange(&format!("it lists a campaign {text:?}, which is no id: {why}"))
         })
     }
 
-    fn strange(&self, what: &str) -> Failure {
+    fn strange(&self, what: &str) -> RemoteError {
         let name = &self.name;
-        Failure::Other(format!("{name}: {what}; is it a Dacapo, and the right --url?"))
+        RemoteError::Other(format!("{name}: {what}; is it a Dacapo, and the right --url?"))
     }
 
     /// The draft of a campaign as it was written, unless it is the one that was seen.
-    pub(super) fn draft(&self, id: &CampaignId, seen: Option<&str>) -> Result<Got, Failure> {
+    pub(super) fn draft(&self, id: &CampaignId, seen: Option<&str>) -> Result<Got, RemoteError> {
         let path = format!("{}?format=yaml", path(id));
         let headers: Vec<_> = seen.iter().map(|seen| ("If-None-Match", *seen)).collect();
-        let call = Call { method: "GET", path: &path, headers: &headers, body: "" };
+        let call = RemoteCall { method: "GET", path: &path, headers: &headers, body: "" };
         let reply = self.remote.ask(&call)?;
         match reply.status {
             304 if seen.is_some() => return Ok(Got::Same),
             200 => {}
             _ => {
                 return match self.remote.read(&call, &reply) {
-                    Err(Failure::NoSuch(_)) => Ok(Got::None),
+                    Err(RemoteError::NoSuch(_)) => Ok(Got::None),
                     Err(failure) => Err(failure),
                     Ok(_) => Err(self.strange("it does not answer a draft as a Dacapo does")),
                 };
             }
         }
-        let refused = |what: &str| Err(Failure::Refused(format!("{}: {what}", self.name)));
+        let refused = |what: &str| Err(RemoteError::Refused(format!("{}: {what}", self.name)));
         let Some(etag) = reply.etag.filter(|etag| is_tag(etag)) else {
             return refused("its drafts have no ETag; it is an older Dacapo than this command");
         };
@@ -160,14 +160,14 @@ impl Account {
         id: &CampaignId,
         text: &str,
         only_if: OnlyIf<'_>,
-    ) -> Result<Done, Failure> {
+    ) -> Result<WriteAnswer, RemoteError> {
         let condition = match only_if {
             OnlyIf::Seen(etag) => ("If-Match", etag),
             OnlyIf::None => ("If-None-Match", "*"),
         };
         let headers = [("Content-Type", "application/yaml"), condition];
         let path = path(id);
-        self.done(&Call { method: "PUT", path: &path, headers: &headers, body: text })
+        self.done(&RemoteCall { method: "PUT", path: &path, headers: &headers, body: text })
     }
 
     /// Publishes exactly the draft with this tag. `once` distinguishes this call from others.
@@ -177,12 +177,12 @@ impl Account {
         etag: &str,
         in_flight: InFlight,
         once: &str,
-    ) -> Result<Done, Failure> {
+    ) -> Result<WriteAnswer, RemoteError> {
         let headers =
             [("Content-Type", "application/json"), ("If-Match", etag), ("Idempotency-Key", once)];
         let path = format!("{}/publish", path(id));
         let body = json!({ "in_flight": in_flight.word() }).to_string();
-        self.done(&Call { method: "POST", path: &path, headers: &headers, body: &body })
+        self.done(&RemoteCall { method: "POST", path: &path, headers: &headers, body: &body })
     }
 
     /// What publishing a document would do, as the API answers it; or why that is not known.
@@ -191,11 +191,11 @@ impl Account {
         id: &CampaignId,
         text: &str,
         in_flight: InFlight,
-    ) -> Result<Result<Value, String>, Failure> {
+    ) -> Result<Result<Value, String>, RemoteError> {
         let headers = [("Content-Type", "application/json")];
         let path = format!("{}/publish?dry_run=true", path(id));
         let body = json!({ "source": text, "in_flight": in_flight.word() }).to_string();
-        let call = Call { method: "POST", path: &path, headers: &headers, body: &body };
+        let call = RemoteCall { method: "POST", path: &path, headers: &headers, body: &body };
         let reply = self.remote.ask(&call)?;
         let said = |problem: &Value, code: &str| {
             let errors = problem["errors"].as_array().into_iter().flatten();
@@ -217,7 +217,7 @@ impl Account {
         }
     }
 
-    fn done(&self, call: &Call<'_>) -> Result<Done, Failure> {
+    fn done(&self, call: &RemoteCall<'_>) -> Result<WriteAnswer, RemoteError> {
         let reply = self.remote.ask(call)?;
         match (reply.status, problem(&reply)) {
             (412, Some(problem)) => {
@@ -226,18 +226,20 @@ impl Account {
                     .as_str()
                     .map_or_else(|| "somebody".to_owned(), |by| format!("the API key `{by}`"));
                 let at = draft["at"].as_str().unwrap_or("an unknown time");
-                Ok(Done::Changed(draft.is_object().then(|| format!("{by} saved it at {at}"))))
+                Ok(WriteAnswer::Changed(
+                    draft.is_object().then(|| format!("{by} saved it at {at}")),
+                ))
             }
-            (422, Some(problem)) => Ok(Done::Wrong(wrong(&problem))),
+            (422, Some(problem)) => Ok(WriteAnswer::Wrong(wrong(&problem))),
             _ => {
                 let answer = self.remote.read(call, &reply)?;
-                Ok(Done::Yes(reply.etag.filter(|etag| is_tag(etag)), answer))
+                Ok(WriteAnswer::Yes(reply.etag.filter(|etag| is_tag(etag)), answer))
             }
         }
     }
 
     /// The fields and types of objects that the account has.
-    pub(super) fn surroundings(&self) -> Result<Surroundings, Failure> {
+    pub(super) fn surroundings(&self) -> Result<Surroundings, RemoteError> {
         let strange = |what: String| self.strange(&what);
         let mut around = Surroundings::default();
         for mut item in self.all("/v1/fields")? {

@@ -10,10 +10,10 @@ use serde_json::json;
 
 use super::account::{Account, Draft, Got};
 use super::documents::{Document, Folder, Unreadable};
-use super::told::{Outcome, Told};
+use super::told::{CampaignOutcome, Summary};
 use super::{difference, in_words};
 use crate::out;
-use crate::remote::{Failure, Scope};
+use crate::remote::{RemoteError, Scope};
 use crate::settings::Diff;
 
 /// What is told in the end, in this order.
@@ -38,16 +38,21 @@ fn compared(command: &Diff) -> Result<ExitCode, Box<dyn Error>> {
     let account = Account::of(&command.server, Scope::Write)?;
     let folder = Folder::read(&command.folder)?;
     let listed = account.list()?;
-    let mut told = Told::new(command.format, &WORDS);
+    let mut told = Summary::new(command.format, &WORDS);
     let mut differs = false;
     let mut has_trouble = false;
     let several = folder.several.iter().map(|(id, paths)| {
         let why = folder.in_several(paths);
-        Outcome { word: "failed", id: Some(id.to_string()), why, ..Outcome::default() }
+        CampaignOutcome {
+            word: "failed",
+            id: Some(id.to_string()),
+            why,
+            ..CampaignOutcome::default()
+        }
     });
     let unreadable = folder.unreadable.iter().map(|Unreadable { path, why, .. }| {
         let (file, why) = (Some(folder.name(path)), why.clone());
-        Outcome { word: "failed", file, why, ..Outcome::default() }
+        CampaignOutcome { word: "failed", file, why, ..CampaignOutcome::default() }
     });
     for outcome in several.chain(unreadable) {
         has_trouble = true;
@@ -59,11 +64,14 @@ fn compared(command: &Diff) -> Result<ExitCode, Box<dyn Error>> {
         let draft = match account.draft(id, None) {
             Ok(Got::Draft(draft)) => Some(draft),
             Ok(Got::Same | Got::None) => None,
-            Err(Failure::Other(why)) => return Err(why.into()),
+            Err(RemoteError::Other(why)) => return Err(why.into()),
             Err(failure) => {
                 has_trouble = true;
                 let (id, why) = (Some(id.to_string()), failure.to_string());
-                told.tell(Outcome { word: "failed", id, why, ..Outcome::default() }, false)?;
+                told.tell(
+                    CampaignOutcome { word: "failed", id, why, ..CampaignOutcome::default() },
+                    false,
+                )?;
                 continue;
             }
         };
@@ -93,11 +101,11 @@ fn of_one(
     id: &CampaignId,
     document: Option<&Document>,
     draft: Option<&Draft>,
-) -> Outcome {
-    let mut outcome = Outcome {
+) -> CampaignOutcome {
+    let mut outcome = CampaignOutcome {
         id: Some(id.to_string()),
         file: document.map(|document| folder.name(&document.path)),
-        ..Outcome::default()
+        ..CampaignOutcome::default()
     };
     match (document, draft) {
         (Some(document), Some(draft)) if document.text == draft.text => outcome.word = "same",
@@ -126,8 +134,8 @@ fn add_foresight(
     account: &Account,
     id: &CampaignId,
     document: &Document,
-    outcome: &mut Outcome,
-) -> Result<(), Failure> {
+    outcome: &mut CampaignOutcome,
+) -> Result<(), RemoteError> {
     let words = match account.foresight(id, &document.text, command.in_flight) {
         Ok(Ok(answer)) => {
             let text = answer["text"].as_str().unwrap_or_default().trim_end().to_owned();
@@ -135,7 +143,7 @@ fn add_foresight(
             text
         }
         Ok(Err(why)) => why,
-        Err(Failure::Other(why)) => return Err(Failure::Other(why)),
+        Err(RemoteError::Other(why)) => return Err(RemoteError::Other(why)),
         Err(failure) => failure.to_string(),
     };
     if outcome.why.is_empty() {

@@ -1,7 +1,7 @@
 //! The campaigns in a folder. A campaign is found by the `id` in its document, whatever its file is
 //! called; other documents, such as scenarios, are left alone.
 //!
-//! A file is written beside its place and then renamed: whoever looks sees the old one or the new
+//! A file is written beside its place and then renamed: a reader sees the old one or the new
 //! one, whole, also if the command is killed.
 
 use std::collections::BTreeMap;

@@ -23,7 +23,7 @@ use super::documents::{OWN, replace};
 const NAME: &str = "accounts.json";
 
 /// The longest file that is read, in bytes.
-const LONGEST: u64 = 4 * 1024 * 1024;
+const LONGEST_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What was seen of a campaign.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Memory {
         };
         let mut others = Map::new();
         match std::fs::metadata(&path) {
-            Ok(there) if there.len() > LONGEST => return Err(damaged("it is too long")),
+            Ok(there) if there.len() > LONGEST_FILE_BYTES => return Err(damaged("it is too long")),
             Ok(_) => {
                 let text = std::fs::read_to_string(&path);
                 let text = text.map_err(|error| damaged(&error.to_string()))?;

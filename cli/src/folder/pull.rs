@@ -10,9 +10,9 @@ use dacapo_engine::ids::CampaignId;
 use super::account::{Account, Draft, Got, Listed};
 use super::documents::{Document, Folder, Unreadable};
 use super::memory::{Memory, Seen};
-use super::told::{Outcome, Told};
+use super::told::{CampaignOutcome, Summary};
 use super::{difference, in_words};
-use crate::remote::{Failure, Scope};
+use crate::remote::{RemoteError, Scope};
 use crate::settings::Pull;
 
 /// What is told in the end, in this order.
@@ -26,7 +26,7 @@ pub(crate) fn run(command: &Pull) -> Result<ExitCode, Box<dyn Error>> {
     let folder = Folder::read(root)?;
     let mut memory = Memory::read(root, &account.name)?;
     let listed = account.list()?;
-    let mut told = Told::new(command.format, &WORDS);
+    let mut told = Summary::new(command.format, &WORDS);
     for id in listed.keys() {
         let outcome = one(command, &account, &folder, &mut memory, id)?;
         let quiet = outcome.word == "same";
@@ -40,7 +40,10 @@ pub(crate) fn run(command: &Pull) -> Result<ExitCode, Box<dyn Error>> {
     let others = folder.unreadable.iter().filter(|file| !is_listed(&listed, file));
     for Unreadable { path, why, .. } in others {
         let (file, why) = (Some(folder.name(path)), why.clone());
-        told.tell(Outcome { word: "kept", file, why, ..Outcome::default() }, false)?;
+        told.tell(
+            CampaignOutcome { word: "kept", file, why, ..CampaignOutcome::default() },
+            false,
+        )?;
     }
     Ok(if told.end()? { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -57,14 +60,14 @@ fn one(
     folder: &Folder,
     memory: &mut Memory,
     id: &CampaignId,
-) -> Result<Outcome, Box<dyn Error>> {
-    let outcome = |word, file: Option<String>, why: String, is_refusal| Outcome {
+) -> Result<CampaignOutcome, Box<dyn Error>> {
+    let outcome = |word, file: Option<String>, why: String, is_refusal| CampaignOutcome {
         word,
         id: Some(id.to_string()),
         file,
         why,
         is_refusal,
-        ..Outcome::default()
+        ..CampaignOutcome::default()
     };
     if let Some(paths) = folder.several.get(id) {
         let why = folder.in_several(paths);
@@ -85,7 +88,7 @@ fn one(
         Ok(Got::Draft(draft)) => draft,
         // It was deleted since it was listed.
         Ok(Got::None) => return Ok(outcome("gone", file, "it was deleted".to_owned(), false)),
-        Err(Failure::Other(why)) => return Err(why.into()),
+        Err(RemoteError::Other(why)) => return Err(why.into()),
         Err(failure) => return Ok(outcome("failed", file, failure.to_string(), true)),
     };
     let Draft { etag, text } = &draft;
@@ -139,17 +142,17 @@ fn gone(
     folder: &Folder,
     memory: &mut Memory,
     id: &CampaignId,
-) -> Result<Option<Outcome>, Box<dyn Error>> {
+) -> Result<Option<CampaignOutcome>, Box<dyn Error>> {
     let Some(seen) = memory.get(id).cloned() else { return Ok(None) };
     let Some(document) = folder.campaigns.get(id) else {
         memory.set(id, None)?;
         return Ok(None);
     };
     let is_own = !seen.is(&document.text);
-    let mut outcome = Outcome {
+    let mut outcome = CampaignOutcome {
         id: Some(id.to_string()),
         file: Some(folder.name(&document.path)),
-        ..Outcome::default()
+        ..CampaignOutcome::default()
     };
     if command.delete && (!is_own || command.force) {
         if let Err(why) = Folder::delete(document) {

@@ -15,12 +15,12 @@ use dacapo_engine::ids::CampaignId;
 use dacapo_platform::campaigns::LONGEST_DRAFT;
 use serde_json::{Value, json};
 
-use super::account::{Account, Done, Draft, Got, Listed, OnlyIf, finding};
+use super::account::{Account, Draft, Got, Listed, OnlyIf, WriteAnswer, finding};
 use super::documents::{Document, Folder, Unreadable};
 use super::memory::{Memory, Seen};
-use super::told::{Outcome, Told};
+use super::told::{CampaignOutcome, Summary};
 use super::{difference, in_words};
-use crate::remote::{Failure, Scope};
+use crate::remote::{RemoteError, Scope};
 use crate::settings::Push;
 
 /// What is told in the end, in this order.
@@ -36,7 +36,7 @@ pub(crate) fn run(command: &Push) -> Result<ExitCode, Box<dyn Error>> {
     let folder = Folder::read(&command.folder)?;
     let memory = Memory::read(&command.folder, &account.name)?;
     let words = if command.dry_run { &WOULD_BE } else { &WORDS };
-    let told = Told::new(command.format, words);
+    let told = Summary::new(command.format, words);
     let listed = account.list()?;
     let mut pushing = Pushing { command, account, folder, memory, told, listed };
     pushing.all()?;
@@ -48,7 +48,7 @@ struct Pushing<'a> {
     account: Account,
     folder: Folder,
     memory: Memory,
-    told: Told,
+    told: Summary,
     listed: BTreeMap<CampaignId, Listed>,
 }
 
@@ -65,14 +65,24 @@ impl Pushing<'_> {
     fn all(&mut self) -> Result<(), Box<dyn Error>> {
         for Unreadable { path, why, .. } in &self.folder.unreadable {
             let (file, why) = (Some(self.folder.name(path)), why.clone());
-            let outcome =
-                Outcome { word: "refused", file, why, is_refusal: true, ..Outcome::default() };
+            let outcome = CampaignOutcome {
+                word: "refused",
+                file,
+                why,
+                is_refusal: true,
+                ..CampaignOutcome::default()
+            };
             self.told.tell(outcome, false)?;
         }
         for (id, paths) in &self.folder.several {
             let (id, why) = (Some(id.to_string()), self.folder.in_several(paths));
-            let outcome =
-                Outcome { word: "refused", id, why, is_refusal: true, ..Outcome::default() };
+            let outcome = CampaignOutcome {
+                word: "refused",
+                id,
+                why,
+                is_refusal: true,
+                ..CampaignOutcome::default()
+            };
             self.told.tell(outcome, false)?;
         }
         let campaigns = self.folder.campaigns.clone();
@@ -94,7 +104,7 @@ impl Pushing<'_> {
                 None => self.send(id, document),
             };
             let became = match became {
-                Err(Failure::Other(why)) => return Err(why.into()),
+                Err(RemoteError::Other(why)) => return Err(why.into()),
                 other => other,
             };
             if !matches!(became, Ok(Became::Created(_) | Became::Saved(_) | Became::Same)) {
@@ -116,7 +126,7 @@ impl Pushing<'_> {
         &self,
         campaigns: &BTreeMap<CampaignId, Document>,
         changed: &BTreeSet<CampaignId>,
-    ) -> Result<BTreeMap<CampaignId, String>, Failure> {
+    ) -> Result<BTreeMap<CampaignId, String>, RemoteError> {
         let mut wrong: BTreeMap<CampaignId, String> = BTreeMap::new();
         let mut add = |id: &CampaignId, problems: Vec<dacapo_engine::problem::Problem>| {
             let lines = problems.iter().map(|problem| finding(&json!(problem)));
@@ -145,14 +155,14 @@ impl Pushing<'_> {
     }
 
     /// Saves a draft, if the account has the one that was seen.
-    fn send(&mut self, id: &CampaignId, document: &Document) -> Result<Became, Failure> {
+    fn send(&mut self, id: &CampaignId, document: &Document) -> Result<Became, RemoteError> {
         let seen = self.memory.get(id).cloned();
         let etag = seen.as_ref().and_then(|seen| seen.etag.as_deref());
         let only_if = etag.map_or(OnlyIf::None, OnlyIf::Seen);
         match self.account.put(id, &document.text, only_if)? {
-            Done::Yes(etag, answer) => self.saved(id, document, etag, &answer),
-            Done::Wrong(why) => Ok(Became::Refused(why)),
-            Done::Changed(who) => self.changed(id, document, seen.as_ref(), who),
+            WriteAnswer::Yes(etag, answer) => self.saved(id, document, etag, &answer),
+            WriteAnswer::Wrong(why) => Ok(Became::Refused(why)),
+            WriteAnswer::Changed(who) => self.changed(id, document, seen.as_ref(), who),
         }
     }
 
@@ -163,7 +173,7 @@ impl Pushing<'_> {
         document: &Document,
         seen: Option<&Seen>,
         who: Option<String>,
-    ) -> Result<Became, Failure> {
+    ) -> Result<Became, RemoteError> {
         let (Some(who), Got::Draft(there)) = (who, self.account.draft(id, None)?) else {
             return Ok(Became::Refused(self.deleted()));
         };
@@ -176,16 +186,16 @@ impl Pushing<'_> {
         // The text that was seen was only saved once more.
         if is_seen(seen, &there) {
             match self.account.put(id, &document.text, OnlyIf::Seen(&there.etag))? {
-                Done::Yes(etag, answer) => return self.saved(id, document, etag, &answer),
-                Done::Wrong(why) => return Ok(Became::Refused(why)),
-                Done::Changed(_) => {}
+                WriteAnswer::Yes(etag, answer) => return self.saved(id, document, etag, &answer),
+                WriteAnswer::Wrong(why) => return Ok(Became::Refused(why)),
+                WriteAnswer::Changed(_) => {}
             }
         }
         Ok(Became::Refused(self.not_seen(&who, &there.text, document)))
     }
 
     /// What `send` would do.
-    fn would_be(&self, id: &CampaignId, document: &Document) -> Result<Became, Failure> {
+    fn would_be(&self, id: &CampaignId, document: &Document) -> Result<Became, RemoteError> {
         let seen = self.memory.get(id);
         let was_there = seen.is_some_and(|seen| seen.etag.is_some());
         Ok(match self.account.draft(id, None)? {
@@ -207,7 +217,7 @@ impl Pushing<'_> {
         document: &Document,
         etag: Option<String>,
         answer: &Value,
-    ) -> Result<Became, Failure> {
+    ) -> Result<Became, RemoteError> {
         let etag = match etag {
             Some(etag) => etag,
             None => match self.account.draft(id, None)? {
@@ -232,7 +242,8 @@ impl Pushing<'_> {
         is_sent: bool,
     ) -> Result<(), Box<dyn Error>> {
         let file = Some(self.folder.name(&document.path));
-        let mut outcome = Outcome { id: Some(id.to_string()), file, ..Outcome::default() };
+        let mut outcome =
+            CampaignOutcome { id: Some(id.to_string()), file, ..CampaignOutcome::default() };
         let seen = self.memory.get(id).filter(|seen| seen.is(&document.text)).cloned();
         let to_publish = seen.filter(|seen| seen.to_publish);
         let etag = to_publish.and_then(|seen| seen.etag);
@@ -251,7 +262,7 @@ impl Pushing<'_> {
         let once = format!("dacapo-push-{once:016x}");
         (outcome.word, outcome.is_refusal) = ("refused", true);
         match self.account.publish(id, &etag, self.command.in_flight, &once) {
-            Ok(Done::Yes(_, answer)) => {
+            Ok(WriteAnswer::Yes(_, answer)) => {
                 self.memory.is_published(id)?;
                 let version = answer["version"].as_u64().unwrap_or_default();
                 (outcome.word, outcome.is_refusal) = ("published", false);
@@ -260,13 +271,13 @@ impl Pushing<'_> {
                 outcome.why = format!("version {version}{found}");
                 outcome.more.insert("version".to_owned(), json!(version));
             }
-            Ok(Done::Changed(who)) => {
+            Ok(WriteAnswer::Changed(who)) => {
                 let who = who.unwrap_or_else(|| "it was deleted".to_owned());
                 outcome.why =
                     format!("it is not published: {who} after it was pushed; {}", self.remedy());
             }
-            Ok(Done::Wrong(why)) => outcome.why = format!("it cannot be published:\n{why}"),
-            Err(Failure::Other(why)) => return Err(why.into()),
+            Ok(WriteAnswer::Wrong(why)) => outcome.why = format!("it cannot be published:\n{why}"),
+            Err(RemoteError::Other(why)) => return Err(why.into()),
             Err(failure) => {
                 outcome.word = "failed";
                 outcome.why = failure.to_string();
@@ -279,7 +290,7 @@ impl Pushing<'_> {
         &mut self,
         id: &CampaignId,
         document: &Document,
-        became: Result<Became, Failure>,
+        became: Result<Became, RemoteError>,
     ) -> Result<(), Box<dyn Error>> {
         let words = if self.command.dry_run { &WOULD_BE } else { &WORDS };
         let (word, why) = match became {
@@ -291,12 +302,13 @@ impl Pushing<'_> {
         };
         let is_refusal = word == words[3] || word == words[4];
         let (id, file) = (Some(id.to_string()), Some(self.folder.name(&document.path)));
-        let outcome = Outcome { word, id, file, why, is_refusal, ..Outcome::default() };
+        let outcome =
+            CampaignOutcome { word, id, file, why, is_refusal, ..CampaignOutcome::default() };
         self.told.tell(outcome, word == words[5])
     }
 
-    fn remember(&mut self, id: &CampaignId, seen: Seen) -> Result<(), Failure> {
-        self.memory.set(id, Some(seen)).map_err(Failure::Other)
+    fn remember(&mut self, id: &CampaignId, seen: Seen) -> Result<(), RemoteError> {
+        self.memory.set(id, Some(seen)).map_err(RemoteError::Other)
     }
 
     fn remedy(&self) -> String {

@@ -9,7 +9,7 @@ use crate::settings::Format;
 
 /// What came of a campaign.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
+pub(super) struct CampaignOutcome {
     /// One word.
     pub(super) word: &'static str,
     pub(super) id: Option<String>,
@@ -24,7 +24,7 @@ pub(super) struct Outcome {
 
 /// All of them.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Summary {
     format: Format,
     /// What is counted, in this order; the others are counted behind them.
     words: Vec<&'static str>,
@@ -33,7 +33,7 @@ pub(super) struct Told {
     refusals: usize,
 }
 
-impl Told {
+impl Summary {
     /// Nothing yet. `words` are always counted in the end, and the last of them without a line.
     pub(super) fn new(format: Format, words: &[&'static str]) -> Self {
         let (words, counts) = (words.to_vec(), vec![0; words.len()]);
@@ -41,8 +41,12 @@ impl Told {
     }
 
     /// Tells what came of a campaign. `quiet` is counted, and is no line for people.
-    pub(super) fn tell(&mut self, outcome: Outcome, quiet: bool) -> Result<(), Box<dyn Error>> {
-        let Outcome { word, id, file, why, is_refusal, more } = outcome;
+    pub(super) fn tell(
+        &mut self,
+        outcome: CampaignOutcome,
+        quiet: bool,
+    ) -> Result<(), Box<dyn Error>> {
+        let CampaignOutcome { word, id, file, why, is_refusal, more } = outcome;
         match self.words.iter().position(|one| *one == word) {
             Some(at) => self.counts[at] += 1,
             None => {

@@ -17,24 +17,24 @@ pub(crate) struct DeadLetters {
     pub(crate) json: bool,
     /// What to do with them.
     #[command(subcommand)]
-    pub(crate) what: OnLetters,
+    pub(crate) what: OnDeadLetters,
 }
 
 #[derive(Debug, Subcommand)]
-pub(crate) enum OnLetters {
+pub(crate) enum OnDeadLetters {
     /// Lists them, oldest first: since when, what kind, about whom, why.
-    List(ListLetters),
+    List(ListDeadLetters),
     /// Shows one, with what it says. That may be about a person.
-    Show(ShowLetter),
+    Show(ShowDeadLetter),
     /// Has them done again, oldest first, and tells what came of each. Fails unless all were done.
-    Retry(RetryLetters),
+    Retry(RetryDeadLetters),
     /// Deletes them: what they say is never done then.
-    Delete(DeleteLetters),
+    Delete(DeleteDeadLetters),
 }
 
 /// `dacapo dead-letters list`
 #[derive(Debug, Args)]
-pub(crate) struct ListLetters {
+pub(crate) struct ListDeadLetters {
     /// How many at most.
     #[arg(long, default_value = "1000", value_name = "N")]
     pub(crate) limit: NonZeroUsize,
@@ -42,7 +42,7 @@ pub(crate) struct ListLetters {
 
 /// `dacapo dead-letters show`
 #[derive(Debug, Args)]
-pub(crate) struct ShowLetter {
+pub(crate) struct ShowDeadLetter {
     /// Its id, as listed.
     #[arg(value_name = "ID")]
     pub(crate) id: String,
@@ -50,9 +50,9 @@ pub(crate) struct ShowLetter {
 
 /// `dacapo dead-letters retry`
 #[derive(Debug, Args)]
-pub(crate) struct RetryLetters {
+pub(crate) struct RetryDeadLetters {
     #[command(flatten)]
-    pub(crate) which: WhichLetters,
+    pub(crate) which: WhichDeadLetters,
     /// How long to wait for what comes of each.
     #[arg(long, default_value = "60", value_parser = seconds, value_name = "SECONDS")]
     pub(crate) wait: Duration,
@@ -61,7 +61,7 @@ pub(crate) struct RetryLetters {
 /// Those that are named, or all.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(crate) struct WhichLetters {
+pub(crate) struct WhichDeadLetters {
     /// Their ids, as listed.
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<String>,
@@ -72,7 +72,7 @@ pub(crate) struct WhichLetters {
 
 /// `dacapo dead-letters delete`
 #[derive(Debug, Args)]
-pub(crate) struct DeleteLetters {
+pub(crate) struct DeleteDeadLetters {
     /// Their ids, as listed.
     #[arg(required = true, value_name = "ID")]
     pub(crate) ids: Vec<String>,

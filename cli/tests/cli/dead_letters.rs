@@ -1,5 +1,5 @@
 //! `dacapo dead-letters` against a real server whose store was damaged: the dead letters are
-//! listed, tried in vain, and done after the repair.
+//! listed, tried without success, and done after the repair.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -31,13 +31,13 @@ emails:
 const ADDRESS: &str = "ann.lindqvist@example.com";
 
 /// The answer of the command: its exit code, and both outputs.
-struct Answer {
+struct CommandOutput {
     code: Option<i32>,
     said: String,
     complained: String,
 }
 
-impl Answer {
+impl CommandOutput {
     fn of(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let Output { status, stdout, stderr } = output;
@@ -51,11 +51,11 @@ impl Answer {
 }
 
 /// The command, against a server, with a key.
-fn asked(url: &str, key: &str, arguments: &[&str]) -> Answer {
+fn asked(url: &str, key: &str, arguments: &[&str]) -> CommandOutput {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dacapo"));
     command.arg("dead-letters").args(arguments).args(["--url", url]);
     command.env("DACAPO_API_KEY", key).stdin(std::process::Stdio::null());
-    Answer::of(command.output().unwrap())
+    CommandOutput::of(command.output().unwrap())
 }
 
 /// Replaces a contact in the store of a server that has stopped, as a damaged disk or a defect
@@ -223,7 +223,8 @@ fn whoever_asks_wrongly_is_told_what_to_do() {
         (&["retry", "x", "--all"], "cannot be used with"),
     ] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dacapo"));
-        let answer = Answer::of(command.arg("dead-letters").args(arguments).output().unwrap());
+        let answer =
+            CommandOutput::of(command.arg("dead-letters").args(arguments).output().unwrap());
         assert_eq!(answer.code, Some(2), "{arguments:?}");
         assert!(answer.complained.contains(says), "{arguments:?}: {}", answer.complained);
     }
@@ -239,7 +240,7 @@ fn the_pages_show_commands_that_there_are() {
         for line in lines.filter(|line| line.starts_with("dacapo dead-letters ")) {
             let mut command = Command::new(env!("CARGO_BIN_EXE_dacapo"));
             command.args(line.split_whitespace().skip(1)).arg("--help");
-            let answer = Answer::of(command.output().unwrap());
+            let answer = CommandOutput::of(command.output().unwrap());
             assert_eq!(answer.code, Some(0), "{line}: {}", answer.complained);
             shown += 1;
         }

@@ -91,7 +91,7 @@ def at_least_once(run):
     """
 
     def run_twice(mapping, function, event, *rest):
-        under_way.aside(lambda_svc._execute_function, function, event)
+        under_way.in_thread(lambda_svc._execute_function, function, event)
         return run(mapping, function, event, *rest)
 
     return run_twice
@@ -172,7 +172,7 @@ def retried(arn, payload):
     function, config, _ = lambda_svc._get_func_record_for_ref(arn)
     if function and config:
         record = lambda_svc._execution_record_for_config(function, config)
-        under_way.aside(until_it_works, record, json.loads(payload))
+        under_way.in_thread(until_it_works, record, json.loads(payload))
 
 
 def until_it_works(function, event):
@@ -207,7 +207,7 @@ def with_events(handle):
         answer = await handle(method, path, headers, body, query)
         if method == "POST" and path == "/v2/email/outbound-emails" and answer[0] == 200:
             sent = json.loads(body)
-            under_way.aside(tell, sent, json.loads(answer[2])["MessageId"])
+            under_way.in_thread(tell, sent, json.loads(answer[2])["MessageId"])
         if method == "GET" and path == "/v2/email/account" and answer[0] == 200:
             # The tests do not wait for the pace of sending.
             account = json.loads(answer[2])

@@ -12,7 +12,7 @@ from ministack.services import dynamodb, lambda_svc, s3
 import clock
 
 
-class Lane:
+class Shard:
     """How far a function has read a stream, and its retries."""
 
     def __init__(self, position):
@@ -24,10 +24,10 @@ class Lane:
         self.not_before = 0.0
 
 
-LANES = {}
+SHARDS = {}
 
 # AWS polls four times a second. A caller that is in a hurry says when there is something to see.
-PAUSE = 0.25
+POLL_INTERVAL_SECONDS = 0.25
 RECORDED = threading.Event()
 
 
@@ -56,38 +56,38 @@ def follow(mapping):
     function, _ = lambda_svc._get_func_record_for_qualifier(mapping["FunctionName"], mapping.get("Qualifier"))
     if function is None:
         return False
-    lane = LANES.get(mapping["UUID"])
-    if lane is None:
+    shard = SHARDS.get(mapping["UUID"])
+    if shard is None:
         from_the_start = mapping.get("StartingPosition") == "TRIM_HORIZON"
         begin = dynamodb.stream_start_position if from_the_start else dynamodb.stream_end_position
-        lane = LANES[mapping["UUID"]] = Lane(begin(table))
-    if time.monotonic() < lane.not_before:
+        shard = SHARDS[mapping["UUID"]] = Shard(begin(table))
+    if time.monotonic() < shard.not_before:
         return False
-    raw = dynamodb.stream_records_since(table, lane.position, lane.size or int(mapping.get("BatchSize", 100)))
+    raw = dynamodb.stream_records_since(table, shard.position, shard.size or int(mapping.get("BatchSize", 100)))
     if not raw:
         return False
     batch = lambda_svc._apply_filter_criteria(raw, mapping)
     failed = fails(mapping, function, batch) if batch else None
     if failed is None:
-        lane.position += len(raw)
-        lane.size, lane.tries = None, 0
+        shard.position += len(raw)
+        shard.size, shard.tries = None, 0
         return True
     done = next((at for at, record in enumerate(raw) if sequence(record) == failed), 0)
     if failed == ALL and len(raw) > 1 and mapping.get("BisectBatchOnFunctionError"):
-        lane.size = (len(raw) + 1) // 2
+        shard.size = (len(raw) + 1) // 2
         return True
-    lane.position += done
-    lane.tries = 1 if done else lane.tries + 1
+    shard.position += done
+    shard.tries = 1 if done else shard.tries + 1
     first = raw[done]
     limit = int(mapping.get("MaximumRetryAttempts", -1))
     oldest = int(mapping.get("MaximumRecordAgeInSeconds", -1))
     age = clock.now() - float(first["dynamodb"]["ApproximateCreationDateTime"])
-    if (0 <= limit < lane.tries) or (0 <= oldest < age):
+    if (0 <= limit < shard.tries) or (0 <= oldest < age):
         leave_behind(mapping, function, [first])
-        lane.position += 1
-        lane.size, lane.tries = None, 0
+        shard.position += 1
+        shard.size, shard.tries = None, 0
         return True
-    lane.not_before = time.monotonic() + min(2.0 ** min(lane.tries, 5) / 4, 8.0)
+    shard.not_before = time.monotonic() + min(2.0 ** min(shard.tries, 5) / 4, 8.0)
     return done > 0
 
 
@@ -164,7 +164,7 @@ def poll_streams():
             lambda_svc.logger.exception("following a stream failed")
             worked = False
         if not worked:
-            RECORDED.wait(PAUSE)
+            RECORDED.wait(POLL_INTERVAL_SECONDS)
 
 
 def table_of(mapping):
@@ -173,17 +173,17 @@ def table_of(mapping):
 
 def behind():
     """The functions that have not read a stream to its end."""
-    return [mapping["FunctionName"] for mapping, lane, end in lanes() if lane.position < end]
+    return [mapping["FunctionName"] for mapping, shard, end in shards() if shard.position < end]
 
 
 def skip():
     """What has been recorded so far is not read."""
-    for _, lane, end in lanes():
-        lane.position, lane.size, lane.tries, lane.not_before = end, None, 0, 0.0
+    for _, shard, end in shards():
+        shard.position, shard.size, shard.tries, shard.not_before = end, None, 0, 0.0
 
 
-def lanes():
-    """Every lane, with its mapping and the end of its stream."""
+def shards():
+    """Every shard, with its mapping and the end of its stream."""
     for account, region, mapping in lambda_svc._iter_all_esms():
-        if lane := LANES.get(mapping["UUID"]):
-            yield mapping, lane, dynamodb.stream_end_position(table_of(mapping), account_id=account, region=region)
+        if shard := SHARDS.get(mapping["UUID"]):
+            yield mapping, shard, dynamodb.stream_end_position(table_of(mapping), account_id=account, region=region)

@@ -36,7 +36,7 @@ def counted(work):
     return done
 
 
-def aside(work, *of):
+def in_thread(work, *of):
     """Does it in a thread of its own, for the same account. It is in progress from now on."""
     account, region = _request_account_id.get(), _request_region.get()
 

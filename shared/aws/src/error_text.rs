@@ -43,14 +43,14 @@ mod tests {
     use aws_smithy_types::body::SdkBody;
 
     use super::*;
-    use crate::testing::{Answer, Server, clients, unused_address};
+    use crate::testing::{PreparedAnswer, Server, clients, unused_address};
 
     #[tokio::test]
     async fn a_request_that_nobody_heard_is_told_from_one_that_was_lost() {
         let refused =
             clients(&unused_address().await).ses().get_account().send().await.unwrap_err();
         assert!(never_sent(&refused), "{}", text_of(&refused));
-        let server = Server::answering([Answer::HangsUp]).await;
+        let server = Server::answering([PreparedAnswer::HangsUp]).await;
         let lost = clients(&server.url).ses().get_account().send().await.unwrap_err();
         assert!(!never_sent(&lost), "{}", text_of(&lost));
     }

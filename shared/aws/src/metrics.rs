@@ -30,11 +30,11 @@ pub const SERIES: [&str; 2] = [TROUBLES, "timer_lateness_ms"];
 pub const TROUBLES: &str = "troubles";
 
 /// How late a timer may be committed on an idle system (R23), in milliseconds.
-const IN_TIME: i64 = 60_000;
+const LATEST_IN_TIME_MS: i64 = 60_000;
 
 /// How many writes of campaigns may cause each other before a user should look: half of the bound
 /// of R42.
-const SHALLOW: i64 = 10;
+const MOST_CAUSAL_DEPTH: i64 = 10;
 
 /// How many values one line holds of a figure.
 const MOST_VALUES: usize = 100;
@@ -63,10 +63,12 @@ impl Figures {
     fn count(&self, metric: Metric, value: i64) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let values = counted.entry(metric).or_default();
-        match (kept(metric), values.last_mut()) {
-            (Kept::Sum, Some(sum)) => *sum += value,
-            (Kept::Greatest, Some(greatest)) => *greatest = value.max(*greatest),
-            (Kept::Sum | Kept::Greatest, None) | (Kept::Each, _) => values.push(value),
+        match (aggregation(metric), values.last_mut()) {
+            (Aggregation::Sum, Some(sum)) => *sum += value,
+            (Aggregation::Greatest, Some(greatest)) => *greatest = value.max(*greatest),
+            (Aggregation::Sum | Aggregation::Greatest, None) | (Aggregation::Each, _) => {
+                values.push(value);
+            }
         }
         let troubles = troubles(metric, value);
         if troubles > 0 {
@@ -130,16 +132,16 @@ impl Figures {
 }
 
 /// The values of a figure within one invocation.
-enum Kept {
+enum Aggregation {
     Sum,
     Greatest,
     Each,
 }
 
-fn kept(metric: Metric) -> Kept {
+fn aggregation(metric: Metric) -> Aggregation {
     match metric {
-        Metric::TimerLateness => Kept::Each,
-        Metric::CausalDepth => Kept::Greatest,
+        Metric::TimerLateness => Aggregation::Each,
+        Metric::CausalDepth => Aggregation::Greatest,
         Metric::Decisions
         | Metric::Conflicts
         | Metric::Messages(_)
@@ -154,7 +156,7 @@ fn kept(metric: Metric) -> Kept {
         | Metric::Undecided
         | Metric::PutAside
         | Metric::TimersPending
-        | Metric::Throttled => Kept::Sum,
+        | Metric::Throttled => Aggregation::Sum,
     }
 }
 
@@ -173,8 +175,8 @@ fn troubles(metric: Metric, value: i64) -> i64 {
         | Metric::PutAside
         | Metric::TimersPending
         | Metric::Throttled => value,
-        Metric::TimerLateness => i64::from(value > IN_TIME),
-        Metric::CausalDepth => i64::from(value > SHALLOW),
+        Metric::TimerLateness => i64::from(value > LATEST_IN_TIME_MS),
+        Metric::CausalDepth => i64::from(value > MOST_CAUSAL_DEPTH),
         Metric::Messages(Outcome::Sent | Outcome::Suppressed)
         | Metric::Decisions
         | Metric::Conflicts
@@ -194,22 +196,22 @@ impl<S: Subscriber> Layer<S> for Listener {
         if event.metadata().target() != TARGET {
             return;
         }
-        let mut heard = Heard::default();
-        event.record(&mut heard);
-        let metric = Metric::ALL.into_iter().find(|metric| metric.name() == heard.metric);
+        let mut fields = EventFields::default();
+        event.record(&mut fields);
+        let metric = Metric::ALL.into_iter().find(|metric| metric.name() == fields.metric);
         if let Some(metric) = metric {
-            self.0.count(metric, heard.value);
+            self.0.count(metric, fields.value);
         }
     }
 }
 
 #[derive(Default)]
-struct Heard {
+struct EventFields {
     metric: String,
     value: i64,
 }
 
-impl Visit for Heard {
+impl Visit for EventFields {
     fn record_i64(&mut self, field: &Field, value: i64) {
         if field.name() == "value" {
             self.value = value;

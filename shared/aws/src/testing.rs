@@ -10,14 +10,14 @@ use crate::clients::{Clients, Connection, Credentials};
 
 /// Its answer to one request.
 #[derive(Debug, Clone)]
-pub(crate) enum Answer {
+pub(crate) enum PreparedAnswer {
     /// A status, headers (`name: value`, each with its line's end), a body.
     Says(u16, String, String),
     /// Nothing: it hangs up.
     HangsUp,
 }
 
-impl Answer {
+impl PreparedAnswer {
     pub(crate) fn json(status: u16, body: &str) -> Self {
         Self::Says(status, "content-type: application/json\r\n".to_owned(), body.to_owned())
     }
@@ -45,7 +45,7 @@ pub(crate) enum Then {
 
 /// A request: its head and its body.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct RecordedRequest {
     pub(crate) head: String,
     pub(crate) body: String,
 }
@@ -54,22 +54,22 @@ pub(crate) struct Asked {
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) url: String,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<RecordedRequest>>>,
 }
 
 impl Server {
-    pub(crate) async fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+    pub(crate) async fn answering(answers: impl IntoIterator<Item = PreparedAnswer>) -> Self {
         Self::answering_then(answers, Then::Serves).await
     }
 
     pub(crate) async fn answering_then(
-        answers: impl IntoIterator<Item = Answer>,
+        answers: impl IntoIterator<Item = PreparedAnswer>,
         then: Then,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
-        let answers: Arc<Mutex<VecDeque<Answer>>> =
+        let asked: Arc<Mutex<Vec<RecordedRequest>>> = Arc::default();
+        let answers: Arc<Mutex<VecDeque<PreparedAnswer>>> =
             Arc::new(Mutex::new(answers.into_iter().collect()));
         let remembers = Arc::clone(&asked);
         tokio::spawn(async move {
@@ -81,15 +81,15 @@ impl Server {
         Self { url, asked }
     }
 
-    pub(crate) fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<RecordedRequest> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 async fn connection(
     mut stream: TcpStream,
-    answers: Arc<Mutex<VecDeque<Answer>>>,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    answers: Arc<Mutex<VecDeque<PreparedAnswer>>>,
+    asked: Arc<Mutex<Vec<RecordedRequest>>>,
     then: Then,
 ) {
     let mut heard = Vec::new();
@@ -99,7 +99,7 @@ async fn connection(
             let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
             if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() }
         };
-        let Some(Answer::Says(status, headers, body)) = answer else { return };
+        let Some(PreparedAnswer::Says(status, headers, body)) = answer else { return };
         let length = body.len();
         let answer =
             format!("HTTP/1.1 {status} X\r\n{headers}content-length: {length}\r\n\r\n{body}");
@@ -119,7 +119,7 @@ async fn connection(
     }
 }
 
-async fn request(stream: &mut TcpStream, heard: &mut Vec<u8>) -> Option<Asked> {
+async fn request(stream: &mut TcpStream, heard: &mut Vec<u8>) -> Option<RecordedRequest> {
     let mut buffer = [0; 4096];
     loop {
         let text = String::from_utf8_lossy(heard).into_owned();
@@ -131,7 +131,7 @@ async fn request(stream: &mut TcpStream, heard: &mut Vec<u8>) -> Option<Asked> {
             });
             if body.len() >= length.unwrap_or(0) {
                 heard.clear();
-                return Some(Asked { head: head.to_owned(), body: body.to_owned() });
+                return Some(RecordedRequest { head: head.to_owned(), body: body.to_owned() });
             }
         }
         match stream.read(&mut buffer).await {

@@ -39,11 +39,11 @@ pub struct EmbeddedClock {
 }
 
 /// The value of [`EmbeddedClock::behind_since`] when the system's clock is not behind.
-const NEVER: i64 = i64::MIN;
+const NOT_BEHIND: i64 = i64::MIN;
 
 /// The system's clock may be so far behind without a warning: clocks are adjusted a little all the
 /// time.
-const STEADY: i64 = 2_000;
+const TOLERATED_BEHIND_MS: i64 = 2_000;
 
 /// The last instant that a standing clock can be moved to. Later years have no four digits, and
 /// later instants no calendar day and zone.
@@ -78,7 +78,7 @@ impl EmbeddedClock {
             standing,
             latest: AtomicI64::new(latest),
             stored: AtomicI64::new(i64::MIN),
-            behind_since: AtomicI64::new(NEVER),
+            behind_since: AtomicI64::new(NOT_BEHIND),
             told_behind: RateLimitedLog::default(),
         });
         // If an instant cannot be stored now, the next round stores it.
@@ -115,15 +115,19 @@ impl EmbeddedClock {
     /// Notes whether the system's clock is behind what was returned before, and logs it.
     fn compare(&self, system: i64, latest: i64) {
         let behind = latest - system;
-        if behind <= STEADY {
-            if self.behind_since.load(Ordering::Relaxed) != NEVER {
-                self.behind_since.store(NEVER, Ordering::SeqCst);
+        if behind <= TOLERATED_BEHIND_MS {
+            if self.behind_since.load(Ordering::Relaxed) != NOT_BEHIND {
+                self.behind_since.store(NOT_BEHIND, Ordering::SeqCst);
                 tracing::warn!("the system's clock has caught up; timers go on");
             }
             return;
         }
-        let _ =
-            self.behind_since.compare_exchange(NEVER, latest, Ordering::SeqCst, Ordering::SeqCst);
+        let _ = self.behind_since.compare_exchange(
+            NOT_BEHIND,
+            latest,
+            Ordering::SeqCst,
+            Ordering::SeqCst,
+        );
         let up = Instant::UNIX_EPOCH + chrono::TimeDelta::from_std(uptime()).unwrap_or_default();
         if self.told_behind.due(up).is_some() {
             let behind_seconds = behind / 1_000;
@@ -158,7 +162,8 @@ impl Clock for EmbeddedClock {
     fn trouble(&self) -> Option<Trouble> {
         let now = self.now();
         let since = self.behind_since.load(Ordering::SeqCst);
-        let since = (since != NEVER).then(|| Instant::from_timestamp_millis(since)).flatten()?;
+        let since =
+            (since != NOT_BEHIND).then(|| Instant::from_timestamp_millis(since)).flatten()?;
         let behind = (now.timestamp_millis() - system()) / 1_000;
         let detail = format!(
             "the system's clock went back by {behind} seconds; timers wait until it has caught up with {}: \

@@ -33,7 +33,7 @@ pub use outside::{Capture, SystemEntropy};
 use smtp::Smtp;
 use stopping::Stop;
 pub use stopping::Stopping;
-pub use store::{Change, Derived, Operation, QueueMessage, SqliteStore, StoreError, Timer};
+pub use store::{Change, Derived, Operation, ReceivedMessage, SqliteStore, StoreError, Timer};
 use worker::Worker;
 pub use worker::WorkerHandle;
 

@@ -7,8 +7,8 @@ use dacapo_platform::Instant;
 use dacapo_platform::error::{Error, Retryability};
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    BlockingWork, Declined, Entropy, LISTS_FOLLOW, MailError, MailMode, Mailer, Message, NotTaken,
-    Order, Outbox, Shown,
+    BlockingWork, Declined, Entropy, LISTS_FOLLOW, MailError, MailMode, Mailer, NotTaken, Order,
+    Outbox, QueueMessage, Shown,
 };
 use dacapo_platform::table::Body;
 
@@ -50,7 +50,7 @@ pub(crate) struct StoreOutbox(pub(crate) Arc<SqliteStore>);
 
 #[async_trait]
 impl Outbox for StoreOutbox {
-    /// What cannot be stored is refused for good; everything else is one commit.
+    /// What cannot be stored is refused permanently; everything else is one commit.
     async fn dispatch(&self, orders: Vec<Order>) -> Vec<NotTaken> {
         let (mut operations, mut given, mut not_taken) = (Vec::new(), Vec::new(), Vec::new());
         for order in orders {
@@ -93,7 +93,7 @@ impl Outbox for StoreOutbox {
 
 /// The operation that carries an order out.
 fn operation(order: &Order) -> Result<Operation, String> {
-    let body = |message: &Message| Body::of(message).map_err(|error| error.to_string());
+    let body = |message: &QueueMessage| Body::of(message).map_err(|error| error.to_string());
     Ok(match order {
         Order::Schedule { name, at, message } => Operation::Schedule(Timer {
             name: name.clone(),
@@ -111,8 +111,8 @@ fn operation(order: &Order) -> Result<Operation, String> {
 }
 
 /// Timers of the same instant are in order of contact, campaign, visit.
-fn sort(message: &Message) -> String {
-    let Message::EnrollmentEvent(event) = message else { return String::new() };
+fn sort(message: &QueueMessage) -> String {
+    let QueueMessage::EnrollmentEvent(event) = message else { return String::new() };
     let (run, step) = event.event.run_and_step();
     format!("{}#{}#{run:06}#{step:06}", event.contact, event.campaign)
 }

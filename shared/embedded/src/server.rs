@@ -74,16 +74,16 @@ impl Default for Limits {
 }
 
 /// This many connections beyond the bound get an answer that says so; more are closed without one.
-const TURNED_AWAY: usize = 64;
+const REFUSALS_AT_ONCE: usize = 64;
 
 /// How long the sending of that answer may take.
-const TO_HEAR: Duration = Duration::from_secs(2);
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long the server waits when the process has no file left for another connection.
-const NO_FILES: Duration = Duration::from_millis(250);
+const NO_FILES_BACKOFF: Duration = Duration::from_millis(250);
 
 /// How long a connection without a call in progress stays open when the server stops.
-const LAST_MOMENT: Duration = Duration::from_millis(300);
+const IDLE_CLOSE_DELAY: Duration = Duration::from_millis(300);
 
 /// Answers until `told`. Then it accepts no more, and calls in progress may take until `within`.
 pub async fn serve(
@@ -102,7 +102,7 @@ pub async fn serve(
         no_files: RateLimitedLog::default(),
     });
     let places = Arc::new(Semaphore::new(limits.connections));
-    let turned_away = Arc::new(Semaphore::new(TURNED_AWAY));
+    let turned_away = Arc::new(Semaphore::new(REFUSALS_AT_ONCE));
     let mut connections = JoinSet::new();
     let mut told = pin!(told);
     loop {
@@ -128,7 +128,7 @@ pub async fn serve(
             server.say_full();
             if let Ok(place) = Arc::clone(&turned_away).try_acquire_owned() {
                 connections.spawn(async move {
-                    let _ = tokio::time::timeout(TO_HEAR, turn_away(stream)).await;
+                    let _ = tokio::time::timeout(REFUSAL_TIMEOUT, turn_away(stream)).await;
                     drop(place);
                 });
             }
@@ -187,7 +187,7 @@ impl Server {
         loop {
             tokio::select! {
                 _ = connection.as_mut() => return,
-                () = tokio::time::sleep(LAST_MOMENT) => {
+                () = tokio::time::sleep(IDLE_CLOSE_DELAY) => {
                     if !in_progress.load(Ordering::SeqCst) {
                         return;
                     }
@@ -253,7 +253,7 @@ impl Server {
                          or lower --max-connections"
                     );
                 }
-                tokio::time::sleep(NO_FILES).await;
+                tokio::time::sleep(NO_FILES_BACKOFF).await;
             }
             // The other end closed it before it was accepted.
             _ => tracing::debug!(%error, "a connection was not accepted"),
@@ -297,7 +297,7 @@ async fn turn_away(stream: TcpStream) {
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(TO_HEAR)
+        .header_read_timeout(REFUSAL_TIMEOUT)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), answer);
     let _ = connection.await;

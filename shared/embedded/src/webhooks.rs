@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
-use dacapo_platform::calling::{Hop, Place};
+use dacapo_platform::calling::{Hop, UrlParts};
 use dacapo_platform::ports::{Caller, Request, Unavailable};
 use http_body_util::Full;
 use hyper::body::Bytes;
@@ -23,7 +23,7 @@ use crate::clock::uptime;
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many calls one host has in progress at once.
-pub(crate) const AT_ONCE: usize = 4;
+pub(crate) const CALLS_AT_ONCE: usize = 4;
 
 /// This many hosts are remembered; the calls of more hosts are not counted.
 const HOSTS: usize = 4_096;
@@ -107,11 +107,11 @@ fn in_words(error: &hyper_util::client::legacy::Error) -> Unavailable {
 #[async_trait]
 impl Caller for HttpCaller {
     fn not_before(&self, url: &str, now: Instant) -> Option<Instant> {
-        self.hosts.not_before(&Place::read(url).ok()?.host_and_port(), now)
+        self.hosts.not_before(&UrlParts::read(url).ok()?.host_and_port(), now)
     }
 
     async fn call(&self, request: &Request) -> Result<u16, Unavailable> {
-        let _under_way = self.hosts.begin(&Place::read(&request.url)?.host_and_port());
+        let _under_way = self.hosts.begin(&UrlParts::read(&request.url)?.host_and_port());
         let seconds = TIMEOUT.as_secs();
         tokio::time::timeout(TIMEOUT, self.follow(request))
             .await
@@ -134,10 +134,10 @@ struct Host {
 
 impl Hosts {
     /// When a call may begin that finds no place: one after the other, about as fast as the host
-    /// answers, so that they are not received again and again in vain.
+    /// answers, so that they are not received again and again without being made.
     fn not_before(&self, host: &str, now: Instant) -> Option<Instant> {
         let mut hosts = self.hosts();
-        let host = hosts.get_mut(host).filter(|host| host.under_way >= AT_ONCE)?;
+        let host = hosts.get_mut(host).filter(|host| host.under_way >= CALLS_AT_ONCE)?;
         let each = TimeDelta::from_std(host.took).unwrap_or(MOST_WAIT) / 4;
         let last = host.last.filter(|last| *last > now).unwrap_or(now);
         let next = (last + each.max(LEAST_WAIT)).min(now + MOST_WAIT);
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn a_host_has_so_many_calls_under_way_and_others_are_not_concerned() {
         let (hosts, now) = (Arc::new(Hosts::default()), Instant::UNIX_EPOCH);
-        let calls: Vec<_> = (0..AT_ONCE)
+        let calls: Vec<_> = (0..CALLS_AT_ONCE)
             .map(|_| {
                 assert_eq!(hosts.not_before("slow.example:443", now), None);
                 hosts.begin("slow.example:443")

@@ -27,7 +27,7 @@ use dacapo_platform::error::{Error, Retryability, caught};
 use dacapo_platform::handlers::{ContactImage, Done, EnrollmentImage};
 use dacapo_platform::keys::{fed, shard};
 use dacapo_platform::platform::Platform;
-use dacapo_platform::ports::{Clock as _, Message, Queue};
+use dacapo_platform::ports::{Clock as _, Queue, QueueMessage};
 use dacapo_platform::rate_limited_log::RateLimitedLog;
 use dacapo_platform::table::{Body, TableError};
 use tokio::sync::{mpsc, oneshot};
@@ -36,7 +36,7 @@ use tokio::task::JoinSet;
 use crate::clock::EmbeddedClock;
 use crate::smtp::ServerState;
 use crate::stopping::Stopping;
-use crate::store::{Change, Operation, QueueMessage, SqliteStore, Timer};
+use crate::store::{Change, Operation, ReceivedMessage, SqliteStore, Timer};
 use batch::{Acknowledged, Sources, side_by_side, whose};
 use erasure::Erasure;
 use outward::Places;
@@ -100,7 +100,7 @@ impl WorkerHandle {
 }
 
 pub(crate) struct Worker {
-    work: Arc<Work>,
+    work: Arc<WorkerContext>,
     /// Work that is with a webhook or a mail server.
     outward: JoinSet<()>,
     places: Places,
@@ -108,13 +108,14 @@ pub(crate) struct Worker {
     /// Whether the mail server is in use; there is none if mail is captured.
     mail: Option<Arc<ServerState>>,
     failed: RateLimitedLog,
-    swept: Option<Instant>,
+    /// When expired items were last deleted.
+    cleaned: Option<Instant>,
     /// When calls were last looked for that were not ended.
     finished_calls: Option<Instant>,
 }
 
 /// What the tasks of a worker share.
-struct Work {
+struct WorkerContext {
     platform: Platform,
     store: Arc<SqliteStore>,
     clock: Arc<EmbeddedClock>,
@@ -134,7 +135,7 @@ impl Worker {
     ) -> Result<Self, TableError> {
         let register = Operation::Checkpoint { consumer: CONSUMER.to_owned(), seq: 0 };
         store.commit(vec![register]).await?;
-        let work = Work {
+        let work = WorkerContext {
             platform,
             store,
             clock,
@@ -143,9 +144,9 @@ impl Worker {
             erasure: Erasure::default(),
         };
         let (outward, places) = (JoinSet::new(), Places::default());
-        let (work, swept, failed) = (Arc::new(work), None, RateLimitedLog::default());
+        let (work, cleaned, failed) = (Arc::new(work), None, RateLimitedLog::default());
         let finished_calls = None;
-        Ok(Self { work, outward, places, stopping, mail, failed, swept, finished_calls })
+        Ok(Self { work, outward, places, stopping, mail, failed, cleaned, finished_calls })
     }
 
     /// Works until no handle is left.
@@ -228,15 +229,15 @@ impl Worker {
         if !work.clock.is_manual() {
             work.clock.remember().await?;
         }
-        if self.swept.is_none_or(|swept| now - swept >= DELETE_EXPIRED_EVERY) {
+        if self.cleaned.is_none_or(|cleaned| now - cleaned >= DELETE_EXPIRED_EVERY) {
             while work.store.delete_expired(now).await? > 0 {}
             work.store.trim().await?;
             work.platform.expiry.look().await?;
             // After a start it is not known what the last process had left.
-            if self.swept.is_none() || work.store.rebuild_is_due(now)? {
+            if self.cleaned.is_none() || work.store.rebuild_is_due(now)? {
                 work.erasure.may_wait();
             }
-            self.swept = Some(now);
+            self.cleaned = Some(now);
         }
         if self.finished_calls.is_none_or(|done| now - done >= UNFINISHED_CALLS_EVERY) {
             let back = self.finished_calls.map_or(LookBack::All, |_| LookBack::Usual);
@@ -263,7 +264,7 @@ impl Worker {
     }
 }
 
-impl Work {
+impl WorkerContext {
     async fn feed(self: &Arc<Self>) -> Result<bool, Error> {
         let changes = self.store.read_feed(CONSUMER, BATCH)?;
         let Some(last) = changes.last().map(|change| change.seq) else { return Ok(false) };
@@ -389,7 +390,7 @@ impl Work {
     /// Processes the queues that need no other server; without jobs if it is `ending`, since a job
     /// may take hours. Answers whether anything was done.
     async fn queues(self: &Arc<Self>, ending: bool) -> Result<bool, Error> {
-        let mut contacts: BTreeMap<Option<String>, Vec<QueueMessage>> = BTreeMap::new();
+        let mut contacts: BTreeMap<Option<String>, Vec<ReceivedMessage>> = BTreeMap::new();
         let (fed, now) = (self.store.checkpoint(CONSUMER)?, self.clock.now());
         let behind = self.store.feed_behind(CONSUMER)? >= MOST_CHANGES_BEHIND;
         for queue in Queue::ALL {
@@ -423,10 +424,10 @@ impl Work {
     /// What acknowledges the message, when it has been handled.
     async fn one_message(
         &self,
-        message: QueueMessage,
+        message: ReceivedMessage,
         fed: i64,
     ) -> Result<Option<Operation>, Error> {
-        let QueueMessage { id, body, .. } = message;
+        let ReceivedMessage { id, body, .. } = message;
         Ok(Some(match self.handle_body(&body).await? {
             Done::Yes => Operation::Remove { id },
             Done::Soon if self.feed_goes_on(fed)? => return Ok(None),
@@ -445,7 +446,7 @@ impl Work {
     }
 
     async fn handle_body(&self, body: &Body) -> Result<Done, Error> {
-        match body.read::<Message>() {
+        match body.read::<QueueMessage>() {
             Ok(message) => self.handle(&message, body).await,
             Err(error) => {
                 self.keep_dead_letter(DeadLetterKind::Message, body.as_str(), &error, Vec::new())
@@ -455,7 +456,7 @@ impl Work {
         }
     }
 
-    async fn handle(&self, message: &Message, body: &Body) -> Result<Done, Error> {
+    async fn handle(&self, message: &QueueMessage, body: &Body) -> Result<Done, Error> {
         match Box::pin(caught(self.platform.queues.handle(message))).await {
             Err(error) if error.retryability() == Retryability::Permanent => {
                 self.keep_dead_letter(DeadLetterKind::Message, body.as_str(), &error, Vec::new())
@@ -463,7 +464,9 @@ impl Work {
                 Ok(Done::Yes)
             }
             // A dead letter may have been an erasure, and is itself about a person.
-            Ok(Done::Yes) if matches!(message, Message::Erase(_) | Message::Redrive(_)) => {
+            Ok(Done::Yes)
+                if matches!(message, QueueMessage::Erase(_) | QueueMessage::Redrive(_)) =>
+            {
                 if self.erasure.happened(self.store.last_change()?) {
                     self.store.want_rebuild().await?;
                     self.erasure.noted(true);

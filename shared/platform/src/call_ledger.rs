@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::error::Error;
-use crate::ports::{Call, Done, Outbox};
+use crate::ports::{Done, Outbox, WebhookCall};
 use crate::store::{Store, item, read};
 use crate::table::{Key, TableError, Write};
 
@@ -70,7 +70,7 @@ pub(crate) enum MayCall {
 }
 
 impl CallRecord {
-    fn of(call: &Call, at: Instant) -> Self {
+    fn of(call: &WebhookCall, at: Instant) -> Self {
         Self {
             campaign: call.campaign.clone(),
             run: call.run,
@@ -95,18 +95,23 @@ pub(crate) struct CallLedger {
 }
 
 impl CallLedger {
-    fn key(&self, call: &Call) -> Key {
+    fn key(&self, call: &WebhookCall) -> Key {
         self.store.keys.call(&call.contact, &call.campaign, call.run, call.step)
     }
 
-    fn write_of(&self, call: &Call, record: &CallRecord) -> Result<Write, Error> {
+    fn write_of(&self, call: &WebhookCall, record: &CallRecord) -> Result<Write, Error> {
         let stored = item(self.key(call), record)?.rev(record.n);
         Ok(Write::next(stored.expires(record.at + CALLS_KEPT)))
     }
 
     /// Notes that a call is to be queued, or that it is over from the beginning. `false` if it is
     /// over: nothing is to be done.
-    pub(crate) async fn note(&self, call: &Call, at: Instant, over: bool) -> Result<bool, Error> {
+    pub(crate) async fn note(
+        &self,
+        call: &WebhookCall,
+        at: Instant,
+        over: bool,
+    ) -> Result<bool, Error> {
         let over = over.then(|| self.store.now());
         let record = CallRecord { over, ..CallRecord::of(call, at) };
         let write = self.write_of(call, &record)?;
@@ -121,7 +126,7 @@ impl CallLedger {
     }
 
     /// Whether a call may be made now. Claims it, where a message may be with two workers at once.
-    pub(crate) async fn claim(&self, call: &Call) -> Result<MayCall, Error> {
+    pub(crate) async fn claim(&self, call: &WebhookCall) -> Result<MayCall, Error> {
         let now = self.store.now();
         let record = match self.store.get(&self.key(call)).await? {
             Some(stored) => read(&stored)?,
@@ -149,7 +154,7 @@ impl CallLedger {
     /// Notes that a call is over, or that it was not made and no worker has claimed it.
     pub(crate) async fn went(
         &self,
-        call: &Call,
+        call: &WebhookCall,
         record: CallRecord,
         over: bool,
     ) -> Result<(), Error> {
@@ -166,7 +171,7 @@ impl CallLedger {
     /// writer committed first, or the contact was erased.
     pub(crate) async fn write_next(
         &self,
-        call: &Call,
+        call: &WebhookCall,
         mut next: CallRecord,
         together: Vec<Write>,
     ) -> Result<Option<CallRecord>, Error> {

@@ -14,7 +14,7 @@ use crate::ports::{Request, Unavailable};
 pub const REDIRECTS: u32 = 3;
 
 /// The header by which every call shows that a campaign makes it. No author can write it or leave
-/// it out, so whoever is called can tell a webhook from a person: `/dev/*` answers none.
+/// it out, so the called server can tell a webhook from a person: `/dev/*` answers none.
 pub const WEBHOOK_HEADER: &str = "Dacapo-Webhook";
 
 /// The headers that are sent on to another origin. It lists the harmless ones, since a key may have
@@ -32,7 +32,7 @@ const HARMLESS: [&str; 7] = [
 /// One request of a call: the first, or one that a redirect led to.
 #[derive(Debug, Clone)]
 pub struct Hop {
-    place: Place,
+    place: UrlParts,
     method: Method,
     headers: Vec<(String, String)>,
     body: Option<String>,
@@ -52,7 +52,7 @@ impl Hop {
         let mut headers: Vec<_> = request.headers.iter().filter(own).cloned().collect();
         headers.push((WEBHOOK_HEADER.to_owned(), "1".to_owned()));
         let mut hop = Self {
-            place: Place::read(&request.url)?,
+            place: UrlParts::read(&request.url)?,
             method: request.method,
             headers,
             body: request.body.clone(),
@@ -63,7 +63,7 @@ impl Hop {
     }
 
     /// Where it goes.
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &UrlParts {
         &self.place
     }
 
@@ -135,7 +135,7 @@ impl Hop {
 
 /// A URL in its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct UrlParts {
     /// `http` or `https`.
     scheme: String,
     /// Host and port, as they were written.
@@ -144,7 +144,7 @@ pub struct Place {
     path: String,
 }
 
-impl Place {
+impl UrlParts {
     /// Reads a URL. Names and passwords before the host are refused: credentials belong in a
     /// header.
     ///
@@ -229,11 +229,11 @@ mod tests {
 
     #[test]
     fn urls_are_taken_apart() {
-        let place = Place::read("HTTPS://example.com?a=b#c").unwrap();
+        let place = UrlParts::read("HTTPS://example.com?a=b#c").unwrap();
         assert_eq!(place.url(), "https://example.com/?a=b");
         assert_eq!(place.host_and_port(), "example.com:443");
-        assert_eq!(Place::read("http://[::1]/x").unwrap().host_and_port(), "[::1]:80");
-        assert_eq!(Place::read("http://[::1]:8080").unwrap().host_and_port(), "[::1]:8080");
+        assert_eq!(UrlParts::read("http://[::1]/x").unwrap().host_and_port(), "[::1]:80");
+        assert_eq!(UrlParts::read("http://[::1]:8080").unwrap().host_and_port(), "[::1]:8080");
         for wrong in [
             "ftp://example.com",
             "example.com",
@@ -242,15 +242,15 @@ mod tests {
             "http://example.com/a\r\nX-A: b",
             "http://example.com/a b",
         ] {
-            assert!(Place::read(wrong).is_err(), "{wrong}");
+            assert!(UrlParts::read(wrong).is_err(), "{wrong}");
         }
-        let told = Place::read("http://ann:secret@example.com/a?b=c").unwrap_err().0;
+        let told = UrlParts::read("http://ann:secret@example.com/a?b=c").unwrap_err().0;
         assert_eq!(told, "no URL that can be called: http://example.com/a");
     }
 
     #[test]
     fn an_answer_leads_on() {
-        let place = Place::read("https://example.com:8443/a/b?c").unwrap();
+        let place = UrlParts::read("https://example.com:8443/a/b?c").unwrap();
         let to = |location: &str| place.leads_to(location).unwrap().url();
         assert_eq!(to("/x"), "https://example.com:8443/x");
         assert_eq!(to("x?y"), "https://example.com:8443/a/x?y");

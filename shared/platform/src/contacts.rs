@@ -128,7 +128,7 @@ impl Contacts {
 
     /// The contact that has an address, by an eventual read: a write that relies on it has to be
     /// conditional on it.
-    pub(crate) async fn get_lately(&self, address: &str) -> Result<Option<Contact>, Error> {
+    pub(crate) async fn get_eventual(&self, address: &str) -> Result<Option<Contact>, Error> {
         let key = self.store.keys.address(address);
         let Some(owner) = self.store.table.get(&key, Consistency::Eventual).await? else {
             return Ok(None);
@@ -288,24 +288,24 @@ impl Contacts {
     /// Changes a contact from an eventual read, on condition that it has not changed. `None` if it
     /// has, or does not have this address, or if nothing would change: a strong read has to decide
     /// then.
-    pub(crate) async fn change_lately(
+    pub(crate) async fn change_eventual(
         &self,
         address: &str,
-        lately: Contact,
+        eventual: Contact,
         patch: &Patch,
         by: &Author,
         together: Together<'_>,
     ) -> Result<Option<Written>, WriteError> {
-        if !lately.has_room_for(patch) {
+        if !eventual.has_room_for(patch) {
             return Ok(None);
         }
-        let has_it = lately.address().is_some_and(|its| folded(its) == address);
+        let has_it = eventual.address().is_some_and(|its| folded(its) == address);
         let changes =
-            || lately.clone().apply(patch, by.clone(), None, self.store.now(), 0).is_some();
+            || eventual.clone().apply(patch, by.clone(), None, self.store.now(), 0).is_some();
         if !has_it || !changes() {
             return Ok(None);
         }
-        self.change_once(&lately, patch, by, together).await
+        self.change_once(&eventual, patch, by, together).await
     }
 
     /// `None` if another writer changed the contact first.

@@ -1,9 +1,9 @@
 //! Dead letters: work that is unreadable or has failed permanently. It is kept as it came, until a
 //! person has it done again (`redriving`) or deletes it.
 //!
-//! A letter expires [`DEAD_LETTERS_KEPT`] after it was first kept, and is deleted with its contact
-//! (`erasure`). It is not kept at all if it is about a contact that has been erased. Its content is
-//! as it came; its reason quotes no value and no address.
+//! A dead letter expires [`DEAD_LETTERS_KEPT`] after it was first kept, and is deleted with its
+//! contact (`erasure`). It is not kept at all if it is about a contact that has been erased. Its
+//! content is as it came; its reason quotes no value and no address.
 
 use std::sync::Arc;
 
@@ -19,15 +19,17 @@ use crate::metrics::Metric;
 use crate::rate_limited_log::without_addresses;
 use crate::redaction::without_values;
 use crate::store::{Store, TRIES, item, read};
-use crate::table::{Condition, Consistency, Cursor, Item, Key, Page, Query, TableError, Write};
+use crate::table::{
+    Condition, Consistency, Cursor, Item, Key, Query, QueryPage, TableError, Write,
+};
 
-/// For how long a letter is kept.
+/// For how long a dead letter is kept.
 pub const DEAD_LETTERS_KEPT: TimeDelta = TimeDelta::days(90);
 
-/// The longest reason of a letter, in characters.
+/// The longest reason of a dead letter, in characters.
 const LONGEST_REASON: usize = 1_000;
 
-/// How many of the contacts that a letter names are looked at.
+/// How many of the contacts that a dead letter names are looked at.
 const MOST_CONTACTS: usize = 16;
 
 /// The kind of work that is kept as a dead letter.
@@ -59,7 +61,7 @@ pub struct NewDeadLetter<'a> {
     pub raw: &'a str,
 }
 
-/// A letter as it is stored.
+/// A dead letter as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeadLetterBody {
     /// What kind of work it is.
@@ -84,12 +86,12 @@ pub struct DeadLetterBody {
     pub asked: Option<Instant>,
 }
 
-/// A letter with its id.
+/// A dead letter with its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredDeadLetter {
     /// Its id.
     pub id: String,
-    /// The letter.
+    /// The dead letter.
     pub body: DeadLetterBody,
     /// Its revision.
     pub(crate) rev: u64,
@@ -109,12 +111,13 @@ impl StoredDeadLetter {
     }
 }
 
-/// The condition that a letter is as it was read; a letter of an earlier version has no revision.
+/// The condition that a dead letter is as it was read; a dead letter of an earlier version has no
+/// revision.
 fn unchanged(stored: &Item) -> Condition {
     stored.rev.map_or(Condition::Present, Condition::Rev)
 }
 
-/// A reason as a letter keeps it: without values and addresses, and bounded.
+/// A reason as a dead letter keeps it: without values and addresses, and bounded.
 pub(crate) fn reason(why: &str) -> String {
     without_addresses(&without_values(why)).chars().take(LONGEST_REASON).collect()
 }
@@ -157,7 +160,7 @@ impl DeadLetters {
     pub async fn keep(&self, found: NewDeadLetter<'_>) -> Result<(), Error> {
         let NewDeadLetter { name, kind, by, why, raw } = found;
         let why = reason(why);
-        let (key, mentions) = (self.store.keys.keep_dead_letter(name), Mentions::of(raw));
+        let (key, mentions) = (self.store.keys.dead_letter(name), Mentions::of(raw));
         let letter = key.sk.as_str();
         if self.names_the_erased(&mentions).await? {
             tracing::warn!(letter, by, why, "not put aside: it is about an erased contact");
@@ -165,7 +168,7 @@ impl DeadLetters {
         }
         for _ in 0..TRIES {
             let before = self.store.get(&key).await?;
-            // An earlier letter that has expired, or cannot be read itself, is replaced as if
+            // An earlier dead letter that has expired, or cannot be read itself, is replaced as if
             // there were none.
             let earlier = before.as_ref().and_then(|stored| read::<DeadLetterBody>(stored).ok());
             let earlier =
@@ -219,7 +222,7 @@ impl DeadLetters {
         Ok(Write::put(kept, condition))
     }
 
-    /// A page of letters, oldest first. The list is eventually consistent.
+    /// A page of dead letters, oldest first. The list is eventually consistent.
     ///
     /// # Errors
     ///
@@ -228,7 +231,7 @@ impl DeadLetters {
         &self,
         limit: usize,
         cursor: Option<Cursor>,
-    ) -> Result<Page<StoredDeadLetter>, Error> {
+    ) -> Result<QueryPage<StoredDeadLetter>, Error> {
         let partition = self.store.keys.dead_letters_listed();
         let query = Query::of(&partition).limit(limit).after(cursor);
         let page = self.store.table.query_index(query).await?;
@@ -236,33 +239,33 @@ impl DeadLetters {
         let stored = self.store.table.get_many(&keys, Consistency::Strong).await?;
         let items =
             stored.iter().flatten().map(StoredDeadLetter::of).collect::<Result<Vec<_>, _>>()?;
-        let items = items.into_iter().filter(|letter| self.is_kept(letter)).collect();
-        Ok(Page { items, cursor: page.cursor })
+        let items = items.into_iter().filter(|dead_letter| self.is_kept(dead_letter)).collect();
+        Ok(QueryPage { items, cursor: page.cursor })
     }
 
-    /// A letter.
+    /// A dead letter.
     ///
     /// # Errors
     ///
     /// What the table answers.
     pub async fn get(&self, id: &str) -> Result<Option<StoredDeadLetter>, Error> {
-        let stored = self.store.get(&self.store.keys.keep_dead_letter(id)).await?;
-        let letter = stored.map(|stored| StoredDeadLetter::of(&stored)).transpose()?;
-        Ok(letter.filter(|letter| self.is_kept(letter)))
+        let stored = self.store.get(&self.store.keys.dead_letter(id)).await?;
+        let dead_letter = stored.map(|stored| StoredDeadLetter::of(&stored)).transpose()?;
+        Ok(dead_letter.filter(|dead_letter| self.is_kept(dead_letter)))
     }
 
     /// Expired items may stay readable for days.
-    fn is_kept(&self, letter: &StoredDeadLetter) -> bool {
-        self.store.now() < letter.expires()
+    fn is_kept(&self, dead_letter: &StoredDeadLetter) -> bool {
+        self.store.now() < dead_letter.expires()
     }
 
-    /// Deletes a letter. `true` if there was one.
+    /// Deletes a dead letter. `true` if there was one.
     ///
     /// # Errors
     ///
     /// What the table answers.
     pub async fn delete(&self, id: &str) -> Result<bool, Error> {
-        let key = self.store.keys.keep_dead_letter(id);
+        let key = self.store.keys.dead_letter(id);
         let is_there = self.store.get(&key).await?.is_some();
         self.store.write(vec![Write::delete(key, Condition::Always)]).await?;
         Ok(is_there)

@@ -32,7 +32,7 @@ use crate::store::{Store, TRIES};
 pub(crate) use committing::instant_of;
 pub(crate) use deferred_recording::{instant_of_deferred, is_reset};
 use loading::Snapshot;
-pub(crate) use many::Asked;
+pub(crate) use many::ManyRequest;
 pub use stored::{Deferred, SelfWrite, StoredEnrollment};
 pub(crate) use stored::{State, read_state, read_stored};
 
@@ -255,13 +255,13 @@ impl Decisions {
         &self,
         campaign: &CampaignId,
         image: Image<'_>,
-        lately: Option<&State>,
+        eventual: Option<&State>,
     ) -> Result<Option<EventOutcome>, Error> {
         let request = DecisionRequest {
             image: Some(image),
             ..DecisionRequest::of(campaign, &Event::Changed)
         };
-        Ok(match self.decide_and_commit(request, lately, image.contact).await? {
+        Ok(match self.decide_and_commit(request, eventual, image.contact).await? {
             Attempt::Outcome(outcome) => Some(outcome),
             Attempt::Again | Attempt::Outside => None,
         })

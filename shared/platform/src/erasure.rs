@@ -32,7 +32,7 @@ use crate::mentions::Mentions;
 use crate::messages::MessageRecord;
 use crate::object_keys::delete_keys;
 use crate::orders::Orders;
-use crate::ports::{Done, Message, Order, Queue};
+use crate::ports::{Done, Order, Queue, QueueMessage};
 use crate::refusals::{Refusal, Refusals};
 use crate::store::{HISTORY_KEPT, Store, TRIES, item, read};
 use crate::table::{Condition, Cursor, Item, Key, MOST_WRITES, Query, TableError, Write};
@@ -44,17 +44,17 @@ pub(crate) const LAST_ERASURE_AFTER: TimeDelta = TimeDelta::hours(25);
 
 /// How long after the erasure its remains are erased for the last time, at least. A timer may come
 /// a minute early.
-const FORGOTTEN: TimeDelta = TimeDelta::hours(24);
+const LAST_ERASURE_AT_LEAST_AFTER: TimeDelta = TimeDelta::hours(24);
 
 /// Whether something that happened at an instant comes so late that its contact may have been
 /// erased for the last time before. Nothing erases again what is written about it then: so the
 /// contact has to be looked at first. Both feeds bring what is younger.
 pub(crate) fn comes_after_last_erasure(at: Instant, now: Instant) -> bool {
-    now - at >= FORGOTTEN
+    now - at >= LAST_ERASURE_AT_LEAST_AFTER
 }
 
 /// How long dead letters are looked through at once. Then the rest is ordered.
-const LOOKED_THROUGH: TimeDelta = TimeDelta::seconds(10);
+const DEAD_LETTERS_SEARCHED_FOR: TimeDelta = TimeDelta::seconds(10);
 
 /// What is left of an erased contact, or of a deleted object.
 #[derive(Debug, Serialize, Deserialize)]
@@ -180,7 +180,7 @@ impl Erasure {
         }
         self.forget_test_mails(id, address.as_deref()).await?;
         let rest = self.forget_dead_letters(id, address.as_deref(), letters).await?;
-        let nameless = rest.is_none() && self.store.now() - at >= FORGOTTEN;
+        let nameless = rest.is_none() && self.store.now() - at >= LAST_ERASURE_AT_LEAST_AFTER;
         if rest.is_some() || begun || (nameless && address.is_some()) {
             let (more, address) = (rest.is_some(), address.filter(|_| !nameless));
             let next = Tombstone { at, address, letters: rest, object };
@@ -210,7 +210,7 @@ impl Erasure {
 
     /// Orders that the remains are erased by a worker.
     async fn order_erasure(&self, id: &ContactId) -> Result<(), Error> {
-        let message = Message::Erase(id.clone());
+        let message = QueueMessage::Erase(id.clone());
         let order = Order::Send { queue: Queue::Jobs, at: self.store.now(), message };
         self.orders.give(vec![order]).await
     }
@@ -273,7 +273,8 @@ impl Erasure {
             true => format!("erase-{}", &keys::sha256(id.as_str())[..40]),
             false => format!("erase-{id}"),
         };
-        let (at, message) = (self.store.now() + LAST_ERASURE_AFTER, Message::Erase(id.clone()));
+        let (at, message) =
+            (self.store.now() + LAST_ERASURE_AFTER, QueueMessage::Erase(id.clone()));
         self.orders.give(vec![Order::Schedule { name, at, message }]).await
     }
 
@@ -297,7 +298,7 @@ impl Erasure {
         let partition = self.store.keys.dead_letters_listed();
         let secret = self.secret_for(address).await?;
         let is_about = |stored: &Item| names(stored, id, address, &secret);
-        let until = self.store.now() + LOOKED_THROUGH;
+        let until = self.store.now() + DEAD_LETTERS_SEARCHED_FOR;
         let mut cursor = from;
         loop {
             let page = self.store.table.query(Query::of(&partition).after(cursor).strong()).await?;
@@ -333,7 +334,7 @@ impl Erasure {
     /// The secret by which an address is recognised, if there is one to be recognised.
     async fn secret_for(&self, address: Option<&str>) -> Result<String, Error> {
         Ok(match address {
-            Some(_) => self.catalog.lately().await?.catalog.secret.clone(),
+            Some(_) => self.catalog.loaded_eventual().await?.catalog.secret.clone(),
             None => String::new(),
         })
     }

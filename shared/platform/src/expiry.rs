@@ -11,7 +11,7 @@
 //! | an object goes in one transaction | object and enrollments are as they were read |
 //! | the last step says in the catalog when the next round is due | a lost one comes in a day |
 //!
-//! Nobody waits for it: it may come late, and twice. An id holds the time at which it was made, so
+//! Nothing waits for it: it may come late, and twice. An id holds the time at which it was made, so
 //! an object that is younger than `keep` is not even read.
 
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ use crate::last_id::made_at;
 use crate::object_keys::delete_keys;
 use crate::objects::Objects;
 use crate::orders::Orders;
-use crate::ports::{Done, ExpiryStep, Message, Order, Queue};
+use crate::ports::{Done, ExpiryStep, Order, Queue, QueueMessage};
 use crate::store::{Store, TRIES};
 use crate::table::{Condition, Consistency, Item, MOST_WRITES, Query, Write};
 
@@ -67,12 +67,12 @@ enum Looked {
 
 /// How the objects of a type are kept.
 #[derive(Clone, Copy)]
-struct Kept {
+struct Retention {
     keep: Span,
     zone: Zone,
 }
 
-impl Kept {
+impl Retention {
     /// When an object goes that was last changed at an instant: not before no feed brings that
     /// change any more.
     fn until(self, changed: Instant) -> Instant {
@@ -120,7 +120,7 @@ impl Expiry {
                 }
                 continue;
             }
-            let kept = Kept { keep: definition.kept(), zone: loaded.account.zone };
+            let kept = Retention { keep: definition.kept(), zone: loaded.account.zone };
             let late = self.look_at(&listed, kept, until, &mut step).await?;
             if late || self.store.now() >= until {
                 break;
@@ -137,7 +137,7 @@ impl Expiry {
     async fn look_at(
         &self,
         listed: &[ContactId],
-        kept: Kept,
+        kept: Retention,
         until: Instant,
         step: &mut ExpiryStep,
     ) -> Result<bool, Error> {
@@ -183,7 +183,7 @@ impl Expiry {
 
     /// Deletes an object with its keys and enrollments, if it is due and nothing waits. One
     /// transaction: whatever comes in between is refused by it, or refuses it.
-    async fn expire(&self, id: &ContactId, kept: Kept) -> Result<Looked, Error> {
+    async fn expire(&self, id: &ContactId, kept: Retention) -> Result<Looked, Error> {
         for _ in 0..TRIES {
             let now = self.store.now();
             let Some(object) = self.contacts.get(id).await? else { return Ok(Looked::Gone) };
@@ -240,7 +240,7 @@ impl Expiry {
             let before = before?;
             let zone = catalog.account().zone;
             let new = catalog.objects.values();
-            let new = new.map(|of| Kept { keep: of.kept(), zone }.until(now));
+            let new = new.map(|of| Retention { keep: of.kept(), zone }.until(now));
             new.chain(due).min().map(|due| due.max(before))
         })
         .await
@@ -260,7 +260,7 @@ impl Expiry {
     }
 
     async fn order(&self, step: ExpiryStep) -> Result<(), Error> {
-        let (at, message) = (self.store.now(), Message::ExpireObjects(step));
+        let (at, message) = (self.store.now(), QueueMessage::ExpireObjects(step));
         self.orders.give(vec![Order::Send { queue: Queue::Jobs, at, message }]).await
     }
 }

@@ -1,7 +1,7 @@
 //! JSON as it came, in which a name may stand several times in one object.
 //!
 //! JSON allows that, and most readers keep the last value: the others would be lost silently. Here
-//! all are kept, and whoever needs one value is told which names have several.
+//! all are kept, and code that needs one value is told which names have several.
 
 use std::fmt;
 
@@ -71,12 +71,12 @@ impl Tree {
         match self {
             Self::Plain(value) => value.clone(),
             Self::List(items) => {
-                let at = |nth| Here { above: here, step: Step::Nth(nth) };
+                let at = |nth| Here { above: here, step: PathSegment::Nth(nth) };
                 let items = items.iter().enumerate();
                 items.map(|(nth, item)| item.once_at(Some(&at(nth)), twice)).collect()
             }
             Self::Members(members) => {
-                let at = |name| Here { above: here, step: Step::Name(name) };
+                let at = |name| Here { above: here, step: PathSegment::Name(name) };
                 let (mut read, mut differ) = (Map::new(), Vec::new());
                 for (name, member) in members {
                     let value = member.once_at(Some(&at(name)), twice);
@@ -103,10 +103,10 @@ impl Tree {
 /// the square of what came.
 struct Here<'a> {
     above: Option<&'a Here<'a>>,
-    step: Step<'a>,
+    step: PathSegment<'a>,
 }
 
-enum Step<'a> {
+enum PathSegment<'a> {
     Name(&'a str),
     Nth(usize),
 }
@@ -115,8 +115,8 @@ impl Here<'_> {
     fn text(&self) -> String {
         let above = self.above.map(Self::text).unwrap_or_default();
         match self.step {
-            Step::Name(name) => beneath(&above, name),
-            Step::Nth(nth) => format!("{above}/{nth}"),
+            PathSegment::Name(name) => beneath(&above, name),
+            PathSegment::Nth(nth) => format!("{above}/{nth}"),
         }
     }
 }

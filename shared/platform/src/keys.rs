@@ -120,10 +120,10 @@ pub fn shard(contact: &ContactId) -> u32 {
     u32::try_from(hash % u64::from(SHARDS)).unwrap_or(0)
 }
 
-/// The longest id of a letter, in bytes.
+/// The longest id of a dead letter, in bytes.
 const LONGEST_ID: usize = 128;
 
-/// The id of a letter, which can stand in a path as it is.
+/// The id of a dead letter, which can stand in a path as it is.
 pub fn dead_letter_id(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.:".contains(c) { c } else { ':' };
     if name.len() <= LONGEST_ID {
@@ -459,7 +459,7 @@ impl Keys {
     }
 
     /// A dead letter, by the name of its work or by its id.
-    pub fn keep_dead_letter(&self, name: &str) -> Key {
+    pub fn dead_letter(&self, name: &str) -> Key {
         Key::new(self.dead_letters_listed(), dead_letter_id(name))
     }
 

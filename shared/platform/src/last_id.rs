@@ -13,13 +13,13 @@ use crate::Instant;
 use crate::ports::{Entropy, LETTERS};
 
 /// How many letters the milliseconds take: enough for a thousand years.
-const OF_TIME: u32 = 9;
+const TIME_LETTERS: u32 = 9;
 
 /// How many letters the rest takes.
-const OF_CHANCE: u32 = 7;
+const ENTROPY_LETTERS: u32 = 7;
 
 /// Entropy fills the last 34 bits of the 35 that the letters hold.
-const SPARED: u32 = 64 - (5 * OF_CHANCE - 1);
+const SPARED: u32 = 64 - (5 * ENTROPY_LETTERS - 1);
 
 /// The last id that was given.
 #[derive(Debug, Default)]
@@ -39,20 +39,21 @@ impl LastId {
             // A clock that is set back has no effect.
             (last.0, last.1.wrapping_add(1))
         };
-        let text = format!("c{}{}", letters(last.0, OF_TIME), letters(last.1, OF_CHANCE));
+        let text =
+            format!("c{}{}", letters(last.0, TIME_LETTERS), letters(last.1, ENTROPY_LETTERS));
         ContactId::new(text).unwrap_or_else(|_| unreachable!("letters and digits make an id"))
     }
 }
 
 /// Whether a word has the form of an id that was made here.
 pub(crate) fn is_made(word: &str) -> bool {
-    let made = word.len() == 1 + (OF_TIME + OF_CHANCE) as usize;
+    let made = word.len() == 1 + (TIME_LETTERS + ENTROPY_LETTERS) as usize;
     made && word.strip_prefix('c').is_some_and(|rest| rest.bytes().all(|b| LETTERS.contains(&b)))
 }
 
 /// When an id was made, if it was made here. What it names is not older.
 pub(crate) fn made_at(word: &str) -> Option<Instant> {
-    let time = word.get(1..=OF_TIME as usize).filter(|_| is_made(word))?;
+    let time = word.get(1..=TIME_LETTERS as usize).filter(|_| is_made(word))?;
     let digit = |byte| LETTERS.iter().position(|letter| *letter == byte);
     let millis = time
         .bytes()

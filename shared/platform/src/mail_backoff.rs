@@ -12,17 +12,17 @@ use chrono::TimeDelta;
 use crate::ports::Hold;
 
 /// How long mail waits at most, all waits together.
-pub const LONGEST: TimeDelta = TimeDelta::days(4);
+pub const LONGEST_WAIT: TimeDelta = TimeDelta::days(4);
 
 /// The longest time that mail waits for its place in the share of its purpose. Then it takes one of
-/// the whole rate; after [`LONGEST`] of that it is sent without one.
-pub const LONGEST_FOR_TURN: TimeDelta = TimeDelta::days(1);
+/// the whole rate; after [`LONGEST_WAIT`] of that it is sent without one.
+pub const LONGEST_FOR_SLOT: TimeDelta = TimeDelta::days(1);
 
 /// The longest single wait.
 const LONGEST_AT_ONCE: TimeDelta = TimeDelta::hours(2);
 
 /// The shortest wait for a place in the rate that is not free soon.
-const SHORTEST_FOR_TURN: TimeDelta = TimeDelta::seconds(20);
+const SHORTEST_FOR_SLOT: TimeDelta = TimeDelta::seconds(20);
 
 /// The next wait of a mail that has waited for this long; `None` if it has failed.
 pub fn next(hold: Hold, waited: TimeDelta) -> Option<TimeDelta> {
@@ -33,13 +33,13 @@ pub fn next(hold: Hold, waited: TimeDelta) -> Option<TimeDelta> {
         Hold::Quota => TimeDelta::minutes(10),
         Hold::Stopped => TimeDelta::seconds(15),
     };
-    (waited < LONGEST).then(|| (waited / 8).clamp(least, LONGEST_AT_ONCE))
+    (waited < LONGEST_WAIT).then(|| (waited / 8).clamp(least, LONGEST_AT_ONCE))
 }
 
-/// How long a message is hidden that can be sent only after `turn`, and has been in the queue for
+/// How long a message is hidden that can be sent only after `slot`, and has been in the queue for
 /// `waited`.
-pub fn for_turn(turn: TimeDelta, waited: TimeDelta) -> TimeDelta {
-    turn.max(waited / 3).clamp(SHORTEST_FOR_TURN, LONGEST_AT_ONCE)
+pub fn for_slot(slot: TimeDelta, waited: TimeDelta) -> TimeDelta {
+    slot.max(waited / 3).clamp(SHORTEST_FOR_SLOT, LONGEST_AT_ONCE)
 }
 
 #[cfg(test)]
@@ -61,9 +61,9 @@ mod tests {
     #[test]
     fn a_turn_is_not_asked_for_again_before_it_can_come() {
         let seconds = TimeDelta::seconds;
-        assert_eq!(for_turn(seconds(1), TimeDelta::zero()), seconds(20));
-        assert_eq!(for_turn(seconds(90), TimeDelta::zero()), seconds(90));
-        assert_eq!(for_turn(seconds(90), TimeDelta::minutes(15)), TimeDelta::minutes(5));
-        assert_eq!(for_turn(TimeDelta::days(2), TimeDelta::zero()), TimeDelta::hours(2));
+        assert_eq!(for_slot(seconds(1), TimeDelta::zero()), seconds(20));
+        assert_eq!(for_slot(seconds(90), TimeDelta::zero()), seconds(90));
+        assert_eq!(for_slot(seconds(90), TimeDelta::minutes(15)), TimeDelta::minutes(5));
+        assert_eq!(for_slot(TimeDelta::days(2), TimeDelta::zero()), TimeDelta::hours(2));
     }
 }

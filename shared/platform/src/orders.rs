@@ -21,8 +21,8 @@ use crate::Instant;
 use crate::error::Error;
 use crate::metrics::Metric;
 use crate::ports::{
-    Call, Declined, Done, EnrollmentEvent, LONGEST_DELAY, Message, NotTaken, Order, Outbox,
-    PendingTimer, Queue, Unavailable,
+    Declined, Done, EnrollmentEvent, LONGEST_DELAY, NotTaken, Order, Outbox, PendingTimer, Queue,
+    QueueMessage, Unavailable, WebhookCall,
 };
 use crate::store::Store;
 
@@ -147,7 +147,7 @@ impl Orders {
     ) -> Option<Order> {
         let enrollment_event = |event, purpose| {
             let (contact, campaign) = (contact.clone(), campaign.clone());
-            Message::EnrollmentEvent(EnrollmentEvent {
+            QueueMessage::EnrollmentEvent(EnrollmentEvent {
                 contact,
                 campaign,
                 event,
@@ -186,8 +186,8 @@ impl Orders {
     }
 
     /// The order to make a call.
-    pub(crate) fn call_order(&self, call: Call) -> Order {
-        Order::Send { queue: Queue::Calls, at: self.store.now(), message: Message::Call(call) }
+    pub(crate) fn call_order(&self, call: WebhookCall) -> Order {
+        Order::Send { queue: Queue::Calls, at: self.store.now(), message: QueueMessage::Call(call) }
     }
 }
 
@@ -197,7 +197,7 @@ fn queued(timer: PendingTimer, now: Instant, set_from: Instant) -> Order {
     if timer.at - now <= LONGEST_DELAY {
         Order::Send { queue: Queue::Timers, at: timer.at, message: *timer.message }
     } else {
-        let message = Message::Timer(timer);
+        let message = QueueMessage::Timer(timer);
         Order::Send { queue: Queue::Jobs, at: set_from, message }
     }
 }
@@ -237,7 +237,7 @@ impl Failed {
 /// paused until then share it.
 pub(crate) fn pause_end_order(at: Instant) -> Order {
     let name = format!("pause-{}", at.timestamp_millis());
-    Order::Schedule { name, at, message: Message::PausesEnd { at } }
+    Order::Schedule { name, at, message: QueueMessage::PausesEnd { at } }
 }
 
 /// How many letters of a contact's id begin a timer's name: the second in which the contact was

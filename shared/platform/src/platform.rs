@@ -12,7 +12,7 @@ use crate::blocking::Blocking;
 use crate::call_ledger::CallLedger;
 use crate::campaigns::Campaigns;
 use crate::catalog::{CatalogCache, CatalogStore};
-use crate::connections::{Connections, Known};
+use crate::connections::{Connections, KnownUrls};
 use crate::contacts::Contacts;
 use crate::dead_letters::DeadLetters;
 use crate::enrollments::Decisions;
@@ -32,7 +32,7 @@ use crate::orders::Orders;
 use crate::ports::{BlockingWork, Inline};
 use crate::queues::QueueHandler;
 use crate::rate_limited_log::RateLimitedLog;
-use crate::redriving::{Reading, Redriving};
+use crate::redriving::{DeadLetterReaders, Redriving};
 use crate::refusals::Refusals;
 use crate::store::Store;
 use crate::tags::{KnownTags, Tags};
@@ -60,7 +60,7 @@ pub struct Setup {
     /// Where busy work of API calls is done: mail and webhooks do not wait for it.
     pub blocking_calls: Arc<dyn BlockingWork>,
     /// How dead letters are read.
-    pub reading: Reading,
+    pub reading: DeadLetterReaders,
 }
 
 impl Setup {
@@ -74,7 +74,7 @@ impl Setup {
             alone: false,
             blocking_work: Arc::new(Inline),
             blocking_calls: Arc::new(Inline),
-            reading: Reading::default(),
+            reading: DeadLetterReaders::default(),
         }
     }
 }
@@ -85,7 +85,7 @@ struct Memory {
     catalog: Arc<CatalogCache>,
     known_tags: Arc<KnownTags>,
     last_id: Arc<LastId>,
-    connections: Arc<Known>,
+    connections: Arc<KnownUrls>,
     mail_warned: Arc<RateLimitedLog>,
     webhooks_warned: Arc<RateLimitedLog>,
 }

@@ -19,7 +19,8 @@ use crate::table::Table;
 
 pub use mail::{Mail, MessageName};
 pub use messages::{
-    Call, Done, EnrollmentEvent, ExpiryStep, JobStep, Message, PendingTimer, Queue, Redrive,
+    Done, EnrollmentEvent, ExpiryStep, JobStep, PendingTimer, Queue, QueueMessage, Redrive,
+    WebhookCall,
 };
 
 /// The one place that reads the clock.
@@ -71,7 +72,7 @@ pub enum Order {
         /// The instant.
         at: Instant,
         /// The message.
-        message: Message,
+        message: QueueMessage,
     },
     /// The timer of that name is no longer needed.
     Cancel {
@@ -85,7 +86,7 @@ pub enum Order {
         /// Not before this instant, which is at most [`LONGEST_DELAY`] away.
         at: Instant,
         /// The message.
-        message: Message,
+        message: QueueMessage,
     },
 }
 
@@ -210,7 +211,7 @@ pub trait Mailer: Send + Sync {
     /// # Errors
     ///
     /// How long it would take, if that is longer than `within`: then it has not waited.
-    async fn turn(&self, _purpose: Purpose, _within: Duration) -> Result<Duration, TimeDelta> {
+    async fn send_slot(&self, _purpose: Purpose, _within: Duration) -> Result<Duration, TimeDelta> {
         Ok(Duration::ZERO)
     }
 

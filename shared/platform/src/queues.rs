@@ -13,8 +13,8 @@ use crate::handlers::{
 };
 use crate::jobs::JobWorker;
 use crate::orders::Orders;
-use crate::ports::{Done, Message, Queue, Redrive};
-use crate::redriving::{LetterWork, Redriving};
+use crate::ports::{Done, Queue, QueueMessage, Redrive};
+use crate::redriving::{DeadLetterWork, Redriving};
 
 /// The handler of messages from queues.
 pub struct QueueHandler {
@@ -41,8 +41,8 @@ impl QueueHandler {
     /// # Errors
     ///
     /// Retryable errors, and permanent ones.
-    pub async fn handle(&self, message: &Message) -> Result<Done, Error> {
-        let Message::Redrive(redrive) = message else {
+    pub async fn handle(&self, message: &QueueMessage) -> Result<Done, Error> {
+        let QueueMessage::Redrive(redrive) = message else {
             return self.handle_message(message).await;
         };
         // A dead letter whose message belongs to another queue is led on to that queue,
@@ -56,8 +56,8 @@ impl QueueHandler {
     /// # Errors
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
-    pub async fn handle_timers(&self, message: &Message) -> Result<Done, Error> {
-        let Message::Redrive(redrive) = message else {
+    pub async fn handle_timers(&self, message: &QueueMessage) -> Result<Done, Error> {
+        let QueueMessage::Redrive(redrive) = message else {
             return self.handle_timer_message(message).await;
         };
         self.message_redriven(redrive, async |message| self.handle_timer_message(&message).await)
@@ -69,8 +69,8 @@ impl QueueHandler {
     /// # Errors
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
-    pub async fn handle_deliveries(&self, message: &Message) -> Result<Done, Error> {
-        let Message::Redrive(redrive) = message else {
+    pub async fn handle_deliveries(&self, message: &QueueMessage) -> Result<Done, Error> {
+        let QueueMessage::Redrive(redrive) = message else {
             return self.handle_delivery_message(message).await;
         };
         self.message_redriven(redrive, async |message| self.handle_delivery_message(&message).await)
@@ -82,73 +82,73 @@ impl QueueHandler {
     /// # Errors
     ///
     /// As [`Self::handle`]; [`Error::Misdirected`].
-    pub async fn handle_jobs(&self, message: &Message) -> Result<Done, Error> {
-        let Message::Redrive(redrive) = message else {
+    pub async fn handle_jobs(&self, message: &QueueMessage) -> Result<Done, Error> {
+        let QueueMessage::Redrive(redrive) = message else {
             return self.handle_job_message(message).await;
         };
         let here = |queue| matches!(queue, Queue::Jobs);
         self.redriven(redrive, here, async |message| self.handle_job_message(&message).await).await
     }
 
-    async fn handle_message(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle_message(&self, message: &QueueMessage) -> Result<Done, Error> {
         match message {
-            Message::EnrollmentEvent(event) => self.enrollment_events.handle(event).await,
-            Message::Call(call) => self.webhooks.call(call).await,
-            Message::TestMail(id) => self.delivery.deliver_test(id).await,
-            Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
-            Message::JobStep(_)
-            | Message::Erase(_)
-            | Message::Timer(_)
-            | Message::ExpireObjects(_)
-            | Message::Redrive(_) => self.handle_job_message(message).await,
+            QueueMessage::EnrollmentEvent(event) => self.enrollment_events.handle(event).await,
+            QueueMessage::Call(call) => self.webhooks.call(call).await,
+            QueueMessage::TestMail(id) => self.delivery.deliver_test(id).await,
+            QueueMessage::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
+            QueueMessage::JobStep(_)
+            | QueueMessage::Erase(_)
+            | QueueMessage::Timer(_)
+            | QueueMessage::ExpireObjects(_)
+            | QueueMessage::Redrive(_) => self.handle_job_message(message).await,
         }
     }
 
-    async fn handle_timer_message(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle_timer_message(&self, message: &QueueMessage) -> Result<Done, Error> {
         match message {
-            Message::EnrollmentEvent(event) if !event.is_delivery() => {
+            QueueMessage::EnrollmentEvent(event) if !event.is_delivery() => {
                 self.enrollment_events.timer_due(event).await
             }
-            Message::Erase(contact) => self.erasure.erase_remains(contact).await,
-            Message::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
-            Message::EnrollmentEvent(_)
-            | Message::Call(_)
-            | Message::TestMail(_)
-            | Message::JobStep(_)
-            | Message::Timer(_)
-            | Message::ExpireObjects(_)
-            | Message::Redrive(_) => Err(Error::Misdirected),
+            QueueMessage::Erase(contact) => self.erasure.erase_remains(contact).await,
+            QueueMessage::PausesEnd { at } => self.campaigns.pauses_end(*at).await,
+            QueueMessage::EnrollmentEvent(_)
+            | QueueMessage::Call(_)
+            | QueueMessage::TestMail(_)
+            | QueueMessage::JobStep(_)
+            | QueueMessage::Timer(_)
+            | QueueMessage::ExpireObjects(_)
+            | QueueMessage::Redrive(_) => Err(Error::Misdirected),
         }
     }
 
-    async fn handle_delivery_message(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle_delivery_message(&self, message: &QueueMessage) -> Result<Done, Error> {
         match message {
-            Message::EnrollmentEvent(event) if event.is_delivery() => {
+            QueueMessage::EnrollmentEvent(event) if event.is_delivery() => {
                 self.enrollment_events.handle(event).await
             }
-            Message::Call(call) => self.webhooks.call(call).await,
-            Message::TestMail(id) => self.delivery.deliver_test(id).await,
-            Message::EnrollmentEvent(_)
-            | Message::JobStep(_)
-            | Message::Erase(_)
-            | Message::Timer(_)
-            | Message::PausesEnd { .. }
-            | Message::ExpireObjects(_)
-            | Message::Redrive(_) => Err(Error::Misdirected),
+            QueueMessage::Call(call) => self.webhooks.call(call).await,
+            QueueMessage::TestMail(id) => self.delivery.deliver_test(id).await,
+            QueueMessage::EnrollmentEvent(_)
+            | QueueMessage::JobStep(_)
+            | QueueMessage::Erase(_)
+            | QueueMessage::Timer(_)
+            | QueueMessage::PausesEnd { .. }
+            | QueueMessage::ExpireObjects(_)
+            | QueueMessage::Redrive(_) => Err(Error::Misdirected),
         }
     }
 
-    async fn handle_job_message(&self, message: &Message) -> Result<Done, Error> {
+    async fn handle_job_message(&self, message: &QueueMessage) -> Result<Done, Error> {
         match message {
-            Message::JobStep(job_step) => self.job_worker.step(job_step).await,
-            Message::Erase(contact) => self.erasure.erase_remains(contact).await,
-            Message::Timer(timer) => self.orders.set_pending(timer).await,
-            Message::ExpireObjects(step) => self.expiry.step(step).await,
-            Message::EnrollmentEvent(_)
-            | Message::Call(_)
-            | Message::TestMail(_)
-            | Message::PausesEnd { .. }
-            | Message::Redrive(_) => Err(Error::Misdirected),
+            QueueMessage::JobStep(job_step) => self.job_worker.step(job_step).await,
+            QueueMessage::Erase(contact) => self.erasure.erase_remains(contact).await,
+            QueueMessage::Timer(timer) => self.orders.set_pending(timer).await,
+            QueueMessage::ExpireObjects(step) => self.expiry.step(step).await,
+            QueueMessage::EnrollmentEvent(_)
+            | QueueMessage::Call(_)
+            | QueueMessage::TestMail(_)
+            | QueueMessage::PausesEnd { .. }
+            | QueueMessage::Redrive(_) => Err(Error::Misdirected),
         }
     }
 
@@ -157,39 +157,39 @@ impl QueueHandler {
         &self,
         redrive: &Redrive,
         here: impl Fn(Queue) -> bool,
-        work: impl FnOnce(Message) -> F,
+        work: impl FnOnce(QueueMessage) -> F,
     ) -> Result<Done, Error>
     where
         F: Future<Output = Result<Done, Error>>,
     {
-        let Some(letter) = self.redriving.requested_letter(redrive).await? else {
+        let Some(dead_letter) = self.redriving.requested(redrive).await? else {
             return Ok(Done::Yes);
         };
-        match self.redriving.work_of(&letter.body) {
-            Err(why) => self.redriving.keep_failed_again(letter, &why).await,
-            Ok(LetterWork::Change(image)) => {
+        match self.redriving.work_of(&dead_letter.body) {
+            Err(why) => self.redriving.keep_failed_again(dead_letter, &why).await,
+            Ok(DeadLetterWork::Change(image)) => {
                 let work = async { self.contact_changes.handle(&image).await.map(|()| Done::Yes) };
-                self.redriving.do_again(letter, work).await
+                self.redriving.do_again(dead_letter, work).await
             }
-            Ok(LetterWork::Decision(image)) => {
+            Ok(DeadLetterWork::Decision(image)) => {
                 let images = [image];
                 let work = async { self.effects.perform_all(&images).await.map(|()| Done::Yes) };
-                self.redriving.do_again(letter, work).await
+                self.redriving.do_again(dead_letter, work).await
             }
-            Ok(LetterWork::Reports(reports)) => {
+            Ok(DeadLetterWork::Reports(reports)) => {
                 let work = async {
                     for report in &reports {
                         self.feedback.handle(report).await?;
                     }
                     Ok(Done::Yes)
                 };
-                self.redriving.do_again(letter, work).await
+                self.redriving.do_again(dead_letter, work).await
             }
-            Ok(LetterWork::Message(message)) => {
+            Ok(DeadLetterWork::Message(message)) => {
                 if self.redriving.send_to_own_queue(redrive, &message, here).await? {
                     return Ok(Done::Yes);
                 }
-                self.redriving.do_again(letter, work(message)).await
+                self.redriving.do_again(dead_letter, work(message)).await
             }
         }
     }
@@ -198,17 +198,17 @@ impl QueueHandler {
     async fn message_redriven<F>(
         &self,
         redrive: &Redrive,
-        work: impl FnOnce(Message) -> F,
+        work: impl FnOnce(QueueMessage) -> F,
     ) -> Result<Done, Error>
     where
         F: Future<Output = Result<Done, Error>>,
     {
-        let Some(letter) = self.redriving.requested_letter(redrive).await? else {
+        let Some(dead_letter) = self.redriving.requested(redrive).await? else {
             return Ok(Done::Yes);
         };
-        match self.redriving.message_of(&letter.body) {
-            Err(why) => self.redriving.keep_failed_again(letter, &why).await,
-            Ok(message) => self.redriving.do_again(letter, work(message)).await,
+        match self.redriving.message_of(&dead_letter.body) {
+            Err(why) => self.redriving.keep_failed_again(dead_letter, &why).await,
+            Ok(message) => self.redriving.do_again(dead_letter, work(message)).await,
         }
     }
 }

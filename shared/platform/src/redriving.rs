@@ -1,10 +1,11 @@
-//! A dead letter is done again: a user requests it, and the handler of such work reads the letter
-//! anew and does it.
+//! A dead letter is done again: a user requests it, and the handler of such work reads the dead
+//! letter anew and does it.
 //!
-//! A request marks the letter and puts [`Message::Redrive`] into [`Queue::Jobs`]. From there a
-//! letter of another queue is led to that queue, so that no worker needs an additional port. The
-//! letter is deleted when it is done. If it fails again, it keeps the reason, and waits for the
-//! next request. A repeat finds a letter that is deleted, or not requested, and does nothing.
+//! A request marks the dead letter and puts [`QueueMessage::Redrive`] into [`Queue::Jobs`]. From
+//! there a dead letter of another queue is led to that queue, so that no worker needs an additional
+//! port. The dead letter is deleted when it is done. If it fails again, it keeps the reason, and
+//! waits for the next request. A repeat finds a dead letter that is deleted, or not requested, and
+//! does nothing.
 
 use std::future::Future;
 use std::panic::catch_unwind;
@@ -16,25 +17,25 @@ use crate::dead_letters::{DeadLetterBody, DeadLetterKind, DeadLetters, StoredDea
 use crate::error::{Error, Retryability, caught, panic_words};
 use crate::handlers::{ContactImage, EnrollmentImage, Report};
 use crate::orders::Orders;
-use crate::ports::{Done, Message, Order, Queue, Redrive};
+use crate::ports::{Done, Order, Queue, QueueMessage, Redrive};
 use crate::store::{Store, TRIES};
 use crate::table::{Body, Item, Key, TableError, Write};
 
-/// How letters are read: in the format in which the work was delivered. Each answers why it cannot
-/// be read.
+/// How dead letters are read: in the format in which the work was delivered. Each answers why it
+/// cannot be read.
 #[derive(Debug, Clone, Copy)]
-pub struct Reading {
+pub struct DeadLetterReaders {
     /// [`DeadLetterKind::Change`]
     pub change: fn(&str) -> Result<ContactImage, String>,
     /// [`DeadLetterKind::Decision`]
     pub decision: fn(&str) -> Result<EnrollmentImage, String>,
     /// [`DeadLetterKind::Message`]
-    pub message: fn(&str) -> Result<Message, String>,
+    pub message: fn(&str) -> Result<QueueMessage, String>,
     /// [`DeadLetterKind::Report`]
     pub reports: fn(&str) -> Result<Vec<Report>, String>,
 }
 
-impl Default for Reading {
+impl Default for DeadLetterReaders {
     /// In the platform's own format: [`written`], and messages as they are stored.
     fn default() -> Self {
         Self {
@@ -52,7 +53,7 @@ impl Default for Reading {
     }
 }
 
-/// A change of the feed as a letter keeps it.
+/// A change of the feed as a dead letter keeps it.
 #[derive(Serialize, Deserialize)]
 struct WrittenChange {
     pk: String,
@@ -92,12 +93,12 @@ fn read_change(raw: &str) -> Result<(Key, Option<Item>, Option<Item>), String> {
     Ok((key, old, new))
 }
 
-/// Why a letter cannot be done again whose change was too large to be kept.
+/// Why a dead letter cannot be done again whose change was too large to be kept.
 pub const NOT_KEPT: &str = "the change was too large to be kept: only its key and revision are here; \
                             run POST /v1/mass-actions/reconcile, then delete this letter";
 
-/// A change as text, smaller each time, for a letter that cannot hold all of it: without what was
-/// before, and at last only its key. What was before counts by its revision alone.
+/// A change as text, smaller each time, for a dead letter that cannot hold all of it: without what
+/// was before, and at last only its key. What was before counts by its revision alone.
 pub fn written_smaller(key: &Key, old: Option<&Item>, new: Option<&Item>) -> Vec<String> {
     let mut smaller = Vec::new();
     if new.is_some() {
@@ -114,62 +115,63 @@ pub struct Redriving {
     pub(crate) orders: Arc<Orders>,
     pub(crate) dead_letters: Arc<DeadLetters>,
     /// How they are read.
-    pub reading: Reading,
+    pub reading: DeadLetterReaders,
 }
 
 impl Redriving {
-    /// Requests that a letter is done again; answers the letter as it is then. `None` if there is
-    /// no such letter. A letter that is requested twice is done once.
+    /// Requests that a dead letter is done again; answers the dead letter as it is then. `None` if
+    /// there is no such dead letter. A dead letter that is requested twice is done once.
     ///
     /// # Errors
     ///
     /// What the table and the outbox answer; requesting it again goes on where it stopped.
     pub async fn redrive(&self, id: &str) -> Result<Option<StoredDeadLetter>, Error> {
         for _ in 0..TRIES {
-            let Some(letter) = self.dead_letters.get(id).await? else { return Ok(None) };
-            let body = DeadLetterBody { asked: Some(self.store.now()), ..letter.body.clone() };
-            match self.rewrite_letter(&letter, &body).await {
+            let Some(dead_letter) = self.dead_letters.get(id).await? else { return Ok(None) };
+            let body = DeadLetterBody { asked: Some(self.store.now()), ..dead_letter.body.clone() };
+            match self.rewrite(&dead_letter, &body).await {
                 Ok(()) => {}
                 Err(Error::Table(TableError::Conflict { .. } | TableError::Contended)) => continue,
                 Err(error) => return Err(error),
             }
             let contact = body.contact.clone();
-            let redrive = Redrive { letter: letter.id.clone(), contact, in_own_queue: false };
+            let redrive = Redrive { letter: dead_letter.id.clone(), contact, in_own_queue: false };
             self.orders.give(vec![self.redrive_order(Queue::Jobs, redrive)]).await?;
-            return Ok(Some(StoredDeadLetter { body, ..letter }));
+            return Ok(Some(StoredDeadLetter { body, ..dead_letter }));
         }
         Err(Error::Contended(TRIES))
     }
 
-    async fn rewrite_letter(
+    async fn rewrite(
         &self,
-        letter: &StoredDeadLetter,
+        dead_letter: &StoredDeadLetter,
         body: &DeadLetterBody,
     ) -> Result<(), Error> {
-        let key = self.store.keys.keep_dead_letter(&letter.id);
-        let write = self.dead_letters.write_of(&key, body, letter.rev + 1, letter.unchanged)?;
+        let key = self.store.keys.dead_letter(&dead_letter.id);
+        let write =
+            self.dead_letters.write_of(&key, body, dead_letter.rev + 1, dead_letter.unchanged)?;
         Ok(self.store.write(vec![write]).await?)
     }
 
     fn redrive_order(&self, queue: Queue, redrive: Redrive) -> Order {
-        Order::Send { queue, at: self.store.now(), message: Message::Redrive(redrive) }
+        Order::Send { queue, at: self.store.now(), message: QueueMessage::Redrive(redrive) }
     }
 
-    /// The letter that is to be done; `None` if there is nothing left to do.
-    pub(crate) async fn requested_letter(
+    /// The dead letter that is to be done; `None` if there is nothing left to do.
+    pub(crate) async fn requested(
         &self,
         redrive: &Redrive,
     ) -> Result<Option<StoredDeadLetter>, Error> {
-        let letter = self.dead_letters.get(&redrive.letter).await?;
-        Ok(letter.filter(|letter| letter.body.asked.is_some()))
+        let dead_letter = self.dead_letters.get(&redrive.letter).await?;
+        Ok(dead_letter.filter(|dead_letter| dead_letter.body.asked.is_some()))
     }
 
-    /// Leads a letter to the queue of its message. `true` if it was led on; `false` if it is in
-    /// that queue already.
+    /// Leads a dead letter to the queue of its message. `true` if it was led on; `false` if it is
+    /// in that queue already.
     pub(crate) async fn send_to_own_queue(
         &self,
         redrive: &Redrive,
-        message: &Message,
+        message: &QueueMessage,
         takes: impl Fn(Queue) -> bool,
     ) -> Result<bool, Error> {
         let queue = message.queue();
@@ -181,16 +183,16 @@ impl Redriving {
         Ok(true)
     }
 
-    /// Does the work of a letter, and deletes or updates the letter.
+    /// Does the work of a dead letter, and deletes or updates the dead letter.
     pub(crate) async fn do_again(
         &self,
-        letter: StoredDeadLetter,
+        dead_letter: StoredDeadLetter,
         work: impl Future<Output = Result<Done, Error>>,
     ) -> Result<Done, Error> {
         match caught(work).await {
             Ok(Done::Yes) => {
-                let key = self.store.keys.keep_dead_letter(&letter.id);
-                match self.store.write(vec![Write::delete(key, letter.unchanged)]).await {
+                let key = self.store.keys.dead_letter(&dead_letter.id);
+                match self.store.write(vec![Write::delete(key, dead_letter.unchanged)]).await {
                     // It was kept anew meanwhile, or is deleted.
                     Ok(()) | Err(TableError::Conflict { .. }) => Ok(Done::Yes),
                     Err(error) => Err(error.into()),
@@ -199,23 +201,25 @@ impl Redriving {
             Ok(later @ (Done::Soon | Done::NotBefore(_) | Done::NotTried(_))) => Ok(later),
             Err(error) => match error.retryability() {
                 Retryability::Retryable => Err(error),
-                Retryability::Permanent => self.keep_failed_again(letter, &error.to_string()).await,
+                Retryability::Permanent => {
+                    self.keep_failed_again(dead_letter, &error.to_string()).await
+                }
             },
         }
     }
 
-    /// It failed again: the letter keeps the reason.
+    /// It failed again: the dead letter keeps the reason.
     pub(crate) async fn keep_failed_again(
         &self,
-        letter: StoredDeadLetter,
+        dead_letter: StoredDeadLetter,
         why: &str,
     ) -> Result<Done, Error> {
         let why = reason(why);
-        let (id, by) = (letter.id.as_str(), letter.body.by.as_str());
+        let (id, by) = (dead_letter.id.as_str(), dead_letter.body.by.as_str());
         tracing::error!(letter = id, by, why, "a dead letter could not be done this time either");
-        let tries = letter.body.tries + 1;
-        let body = DeadLetterBody { why, tries, asked: None, ..letter.body.clone() };
-        match self.rewrite_letter(&letter, &body).await {
+        let tries = dead_letter.body.tries + 1;
+        let body = DeadLetterBody { why, tries, asked: None, ..dead_letter.body.clone() };
+        match self.rewrite(&dead_letter, &body).await {
             // It was kept anew, or deleted.
             Ok(()) | Err(Error::Table(TableError::Conflict { .. })) => Ok(Done::Yes),
             Err(error) => Err(error),
@@ -223,28 +227,30 @@ impl Redriving {
     }
 }
 
-/// The work of a letter, by kind.
-pub(crate) enum LetterWork {
+/// The work of a dead letter, by kind.
+pub(crate) enum DeadLetterWork {
     Change(ContactImage),
     Decision(EnrollmentImage),
-    Message(Message),
+    Message(QueueMessage),
     Reports(Vec<Report>),
 }
 
 impl Redriving {
-    /// Reads a letter of any kind, or answers why it is unreadable.
-    pub(crate) fn work_of(&self, body: &DeadLetterBody) -> Result<LetterWork, String> {
+    /// Reads a dead letter of any kind, or answers why it is unreadable.
+    pub(crate) fn work_of(&self, body: &DeadLetterBody) -> Result<DeadLetterWork, String> {
         let (reading, raw) = (self.reading, body.raw.as_str());
         match body.kind {
-            DeadLetterKind::Change => read_as(reading.change, raw).map(LetterWork::Change),
-            DeadLetterKind::Decision => read_as(reading.decision, raw).map(LetterWork::Decision),
-            DeadLetterKind::Message => self.message_of(body).map(LetterWork::Message),
-            DeadLetterKind::Report => read_as(reading.reports, raw).map(LetterWork::Reports),
+            DeadLetterKind::Change => read_as(reading.change, raw).map(DeadLetterWork::Change),
+            DeadLetterKind::Decision => {
+                read_as(reading.decision, raw).map(DeadLetterWork::Decision)
+            }
+            DeadLetterKind::Message => self.message_of(body).map(DeadLetterWork::Message),
+            DeadLetterKind::Report => read_as(reading.reports, raw).map(DeadLetterWork::Reports),
         }
     }
 
-    /// Reads a letter that is a message.
-    pub(crate) fn message_of(&self, body: &DeadLetterBody) -> Result<Message, String> {
+    /// Reads a dead letter that is a message.
+    pub(crate) fn message_of(&self, body: &DeadLetterBody) -> Result<QueueMessage, String> {
         match body.kind {
             DeadLetterKind::Message => read_as(self.reading.message, &body.raw),
             DeadLetterKind::Change | DeadLetterKind::Decision | DeadLetterKind::Report => {

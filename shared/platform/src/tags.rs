@@ -27,7 +27,7 @@ pub(crate) struct KnownTags(Mutex<(String, HashSet<Tag>)>);
 
 impl KnownTags {
     /// The most tags that are kept.
-    const MOST: usize = 4_096;
+    const MOST_TAGS: usize = 4_096;
 
     fn has(&self, tag: &Tag, secret: &str) -> bool {
         self.0.lock().is_ok_and(|known| known.0 == secret && known.1.contains(tag))
@@ -35,7 +35,7 @@ impl KnownTags {
 
     fn add(&self, tag: &Tag, secret: &str) {
         if let Ok(mut known) = self.0.lock() {
-            if known.0 != secret || known.1.len() >= Self::MOST {
+            if known.0 != secret || known.1.len() >= Self::MOST_TAGS {
                 *known = (secret.to_owned(), HashSet::new());
             }
             known.1.insert(tag.clone());

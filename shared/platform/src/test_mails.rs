@@ -24,7 +24,7 @@ use crate::contacts::Contacts;
 use crate::error::Error;
 use crate::messages::{MessageLedger, MessageRecord, MessageStatus, TestContent};
 use crate::orders::Orders;
-use crate::ports::{Message, Order};
+use crate::ports::{Order, QueueMessage};
 use crate::refusals::Refusal;
 use crate::store::{Store, TRIES, item, read};
 use crate::table::{Condition, Write};
@@ -95,7 +95,7 @@ impl TestMails {
     /// Answers how many more may be sent today.
     pub(crate) async fn order(&self, id: &str, mail: TestMail<'_>) -> Result<u32, NotSent> {
         let left = self.recorded(id, mail).await?;
-        let message = Message::TestMail(id.to_owned());
+        let message = QueueMessage::TestMail(id.to_owned());
         let order = Order::Send { queue: message.queue(), at: self.store.now(), message };
         self.orders.give(vec![order]).await?;
         Ok(left)
@@ -165,7 +165,7 @@ impl Contacts {
         let refusal = match contact {
             Some(contact) => Refusal::of(&contact),
             None => {
-                let secret = &self.catalog.lately().await?.catalog.secret;
+                let secret = &self.catalog.loaded_eventual().await?.catalog.secret;
                 self.refusals.get(address, secret).await?
             }
         };

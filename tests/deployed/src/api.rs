@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::until::{Patience, until};
 
 /// The status and the body of an answer.
-pub type Answer = (u16, Value);
+pub type ApiAnswer = (u16, Value);
 
 /// The API, with a key.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ impl Api {
         path: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> Result<Answer, String> {
+    ) -> Result<ApiAnswer, String> {
         let mut request = ureq::http::Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))

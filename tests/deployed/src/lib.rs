@@ -7,19 +7,19 @@
 mod api;
 mod clock;
 mod cloud;
+mod lock;
 mod mail;
 mod pages;
 mod stack;
-mod turns;
 mod until;
 mod workers;
 
-pub use api::{Answer, Api};
+pub use api::{Api, ApiAnswer};
 pub use clock::StandingClock;
 pub use cloud::Cloud;
+pub use lock::{alone, beside_others};
 pub use mail::{Mail, awaited, sent, sent_to};
 pub use pages::{run, typed};
 pub use stack::{Parameters, Stack};
-pub use turns::{alone, beside_others};
 pub use until::{Patience, now, until};
 pub use workers::kill_a_worker;

@@ -7,7 +7,7 @@ use dacapo_deployed_tests::{Cloud, Stack, run, typed};
 
 /// Fills the places for failed work: an object with records of the stream, a report of the mail
 /// service as Lambda leaves it, one as EventBridge does, a timer.
-const LEFT: &str = r#"
+const FAILED_WORK: &str = r#"
 cd "$(mktemp --directory)"
 leave() { aws sqs send-message --queue-url "$(resource Undelivered)" --message-body "$1" > /dev/null; }
 report=$(jq -c . "$ROOT/tests/events/feedback-delivery.json")
@@ -37,7 +37,7 @@ fn what_the_pages_say_is_typed_and_works() {
         deploy("## Before", "### If the first deployment fails"),
         deploy("## 3. The first key", "## 5. Zapier"),
         operations("## Alarms", "### DeadAlarm"),
-        LEFT.to_owned(),
+        FAILED_WORK.to_owned(),
         HOW_MUCH.to_owned(),
         operations("## Dead letters", "## After a restore"),
         HOW_MUCH.to_owned(),

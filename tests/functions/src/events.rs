@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dacapo_platform::ports::Message;
+use dacapo_platform::ports::QueueMessage;
 use dacapo_platform::table::{Item, Key};
 use serde_json::{Map, Value, json};
 
@@ -83,7 +83,7 @@ fn attribute(value: &Value) -> Value {
 }
 
 /// A message received from a queue.
-pub fn message(id: &str, queue: &str, attempt: u32, message: &Message) -> Value {
+pub fn message(id: &str, queue: &str, attempt: u32, message: &QueueMessage) -> Value {
     body(id, queue, attempt, &serde_json::to_string(message).expect("a message is JSON"))
 }
 

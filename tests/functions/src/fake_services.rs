@@ -18,8 +18,8 @@ use dacapo_engine::campaign::format::Purpose;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Caller, Clock as _, Hold, MailError, MailMode, Mailer, Message, NotTaken, Order, Outbox, Queue,
-    Request, Unavailable,
+    Caller, Clock as _, Hold, MailError, MailMode, Mailer, NotTaken, Order, Outbox, Queue,
+    QueueMessage, Request, Unavailable,
 };
 use dacapo_tests::kit::{CapturingMailer, ManualClock, RecordingOutbox};
 
@@ -30,7 +30,7 @@ use crate::ses::Ses;
 pub(crate) struct Waiting {
     pub(crate) id: String,
     pub(crate) queue: Queue,
-    pub(crate) body: Message,
+    pub(crate) body: QueueMessage,
     pub(crate) visible_at: Instant,
     pub(crate) attempt: u32,
     /// Whether it is delivered once more after it was done.
@@ -49,7 +49,7 @@ pub struct FakeServices {
 pub(crate) struct Held {
     numbered: usize,
     pub(crate) waiting: Vec<Waiting>,
-    pub(crate) schedules: BTreeMap<String, (Instant, Message)>,
+    pub(crate) schedules: BTreeMap<String, (Instant, QueueMessage)>,
     hidden: Vec<Hidden>,
     ordered: Vec<Order>,
     called: Vec<String>,
@@ -61,7 +61,7 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    pub(crate) fn put(&mut self, queue: Queue, body: Message, visible_at: Instant) {
+    pub(crate) fn put(&mut self, queue: Queue, body: QueueMessage, visible_at: Instant) {
         self.numbered += 1;
         let (id, again) = (format!("m{}", self.numbered), self.twice);
         self.waiting.push(Waiting { id, queue, body, visible_at, attempt: 0, again });
@@ -120,14 +120,14 @@ impl FakeServices {
     }
 
     /// The waiting messages of a queue.
-    pub fn waiting(&self, queue: Queue) -> Vec<Message> {
+    pub fn waiting(&self, queue: Queue) -> Vec<QueueMessage> {
         let held = self.inside();
         let waiting = held.waiting.iter().filter(|waiting| waiting.queue == queue);
         waiting.map(|waiting| waiting.body.clone()).collect()
     }
 
     /// The messages that schedules will send.
-    pub fn scheduled(&self) -> Vec<Message> {
+    pub fn scheduled(&self) -> Vec<QueueMessage> {
         self.inside().schedules.values().map(|(_, message)| message.clone()).collect()
     }
 
@@ -204,14 +204,14 @@ impl Mailer for FakeServices {
     }
 
     /// Time passes during the wait.
-    async fn turn(&self, purpose: Purpose, within: Duration) -> Result<Duration, TimeDelta> {
+    async fn send_slot(&self, purpose: Purpose, within: Duration) -> Result<Duration, TimeDelta> {
         let now = self.time();
         let mut held = self.inside();
         let Some((ses, pace)) = &mut held.ses else { return Ok(Duration::ZERO) };
         if pace.asks(now) {
             pace.said(ses.account(now), now);
         }
-        let wait = pace.turn(purpose, now, within);
+        let wait = pace.slot(purpose, now, within);
         let span = |wait| TimeDelta::from_std(wait).expect("a span");
         let wait = wait.map_err(span)?;
         self.clock.set(self.clock.now() + span(wait));

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use dacapo_engine::ids::{CampaignId, ConnectionId, ContactId};
 use dacapo_platform::Instant;
 use dacapo_platform::keys::{connection_url, sha256};
-use dacapo_platform::ports::{Message, Queue};
+use dacapo_platform::ports::{Queue, QueueMessage};
 use dacapo_platform::table::{Consistency, Item, Query};
 use serde_json::{Value, json};
 
@@ -152,7 +152,7 @@ fn called(method: &str, path: &str, body: &str) -> Value {
     events::http(method, path, &[("x-api-key", KEY), kind], body)
 }
 
-fn received(queue: &str, messages: &[Message]) -> Value {
+fn received(queue: &str, messages: &[QueueMessage]) -> Value {
     let records = (1..)
         .zip(messages)
         .map(|(nth, message)| events::message(&format!("message-{nth}"), queue, 1, message));

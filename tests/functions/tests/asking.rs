@@ -30,7 +30,7 @@ fn seconds(seconds: u64) -> Duration {
 /// The result.
 struct Burst {
     /// When each instance had the quota for the first time.
-    handle_feedback: BTreeMap<usize, Duration>,
+    first_answer_at: BTreeMap<usize, Duration>,
     /// When mails left.
     sent: Vec<Duration>,
     /// When SES refused one.
@@ -45,11 +45,11 @@ impl Burst {
             .map(|one| Reverse((Duration::from_micros(33_117 * one as u64), one, false)))
             .collect();
         let mut burst =
-            Self { handle_feedback: BTreeMap::new(), sent: Vec::new(), refused: Vec::new() };
-        while let Some(Reverse((now, one, is_turn))) = events.pop().filter(|next| next.0.0 < until)
+            Self { first_answer_at: BTreeMap::new(), sent: Vec::new(), refused: Vec::new() };
+        while let Some(Reverse((now, one, has_slot))) = events.pop().filter(|next| next.0.0 < until)
         {
             let pace = &instances[one];
-            if is_turn {
+            if has_slot {
                 match ses.send(Ses::BEGIN + now) {
                     Ok(()) => {
                         pace.left();
@@ -67,7 +67,7 @@ impl Burst {
                 match ses.asked(Ses::BEGIN + now) {
                     Some(account) => {
                         pace.said(account, now);
-                        burst.handle_feedback.entry(one).or_insert(now);
+                        burst.first_answer_at.entry(one).or_insert(now);
                     }
                     None => {
                         pace.not_said(now);
@@ -76,15 +76,15 @@ impl Burst {
             }
             // As the mailer waits until it may send.
             let guesses = pace.guesses_for(now).filter(|guesses| *guesses < DEADLINE);
-            let next = match (pace.turn(purpose, now, guesses.unwrap_or(DEADLINE)), guesses) {
+            let next = match (pace.slot(purpose, now, guesses.unwrap_or(DEADLINE)), guesses) {
                 (Ok(wait), _) => (now + wait, one, true),
                 (Err(_), Some(guesses)) => (now + guesses, one, false),
                 (Err(wait), None) => (now + wait, one, false),
             };
             events.push(Reverse(next));
         }
-        assert_eq!(burst.handle_feedback.len(), instances.len(), "each asks until it has heard it");
-        let last = burst.handle_feedback.values().max().unwrap();
+        assert_eq!(burst.first_answer_at.len(), instances.len(), "each asks until it has heard it");
+        let last = burst.first_answer_at.values().max().unwrap();
         println!("heard by {last:?}; sent {}, refused {}", burst.sent.len(), burst.refused.len());
         assert!(*last < HEARD, "the last heard it after {last:?}");
         burst

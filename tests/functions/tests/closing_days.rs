@@ -5,7 +5,7 @@
 
 use chrono::TimeDelta;
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
-use dacapo_platform::ports::Message;
+use dacapo_platform::ports::QueueMessage;
 use serde_json::json;
 
 const GREETING: &str = r#"
@@ -34,7 +34,7 @@ async fn r26_a_pause_ends_by_itself_and_whoever_was_on_the_way_goes_on() {
     cloud.until_idle().await;
     let ends = |cloud: &Cloud| {
         let timers = cloud.services.scheduled();
-        timers.iter().filter(|timer| matches!(timer, Message::PausesEnd { .. })).count()
+        timers.iter().filter(|timer| matches!(timer, QueueMessage::PausesEnd { .. })).count()
     };
     assert_eq!(ends(&cloud), 1);
     cloud.advance(until - TimeDelta::minutes(2)).await;

@@ -11,7 +11,7 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_functions_tests::events::{batch, body, failed, http, message, record};
 use dacapo_platform::dead_letters::DeadLetterBody;
-use dacapo_platform::ports::{EnrollmentEvent, Message};
+use dacapo_platform::ports::{EnrollmentEvent, QueueMessage};
 use dacapo_platform::table::{Body, Consistency, Item, Query};
 use dacapo_tests::doors::signed;
 use dacapo_tests::kit::CapturingMailer;
@@ -50,15 +50,15 @@ async fn messages(cloud: &Cloud, email: &str) -> Vec<String> {
 }
 
 /// What was kept as a dead letter.
-async fn aside(cloud: &Cloud) -> Vec<DeadLetterBody> {
-    let pk = cloud.platform.store.keys.keep_dead_letter("x").pk;
+async fn dead_letters(cloud: &Cloud) -> Vec<DeadLetterBody> {
+    let pk = cloud.platform.store.keys.dead_letter("x").pk;
     let page = cloud.platform.store.table.query(Query::of(&pk).strong()).await.unwrap();
     page.items.iter().map(|item| item.body.read().unwrap()).collect()
 }
 
-fn enrollment_event(contact: &ContactId, event: Event) -> Message {
+fn enrollment_event(contact: &ContactId, event: Event) -> QueueMessage {
     let campaign = CampaignId::new("hello").unwrap();
-    Message::EnrollmentEvent(EnrollmentEvent {
+    QueueMessage::EnrollmentEvent(EnrollmentEvent {
         contact: contact.clone(),
         campaign,
         event,
@@ -107,7 +107,7 @@ async fn what_nobody_can_read_is_put_aside_and_keeps_nobody_waiting() {
     let event =
         batch(vec![body("m1", "timers", 1, "{\"wake\":7}"), message("m2", "timers", 1, &good)]);
     assert_eq!(timers(&cloud, &event).await, ["m2"], "the other one is only early");
-    let kept = aside(&cloud).await;
+    let kept = dead_letters(&cloud).await;
     assert_eq!(kept.len(), 1);
     assert_eq!(kept[0].by, "timer");
     let raw: Value = serde_json::from_str(&kept[0].raw).unwrap();
@@ -139,7 +139,7 @@ async fn a_record_that_nobody_can_read_does_not_keep_its_shard_waiting() {
     ]);
     let answer = stream::tag_change(&cloud.platform, &event).await.unwrap();
     assert_eq!(failed(&answer), [] as [String; 0]);
-    let kept = aside(&cloud).await;
+    let kept = dead_letters(&cloud).await;
     assert_eq!(kept.len(), 3, "{kept:?}");
     assert!(kept.iter().all(|kept| kept.by == "tag-change"));
     cloud.until_idle().await;
@@ -172,7 +172,7 @@ async fn r71_an_object_that_nobody_can_read_keeps_neither_its_person_nor_its_nei
     }
     let answer = stream::tag_change(&cloud.platform, &batch(records)).await.unwrap();
     assert_eq!(failed(&answer), [] as [String; 0]);
-    let kept = aside(&cloud).await;
+    let kept = dead_letters(&cloud).await;
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert_eq!(kept[0].by, "tag-change");
     assert!(kept[0].raw.contains("visit.broken"), "{}", kept[0].raw);
@@ -188,7 +188,7 @@ async fn r71_an_object_that_nobody_can_read_keeps_neither_its_person_nor_its_nei
     cloud.until_idle().await;
     cloud.platform.expiry.look().await.unwrap();
     cloud.until_idle().await;
-    let kept = aside(&cloud).await.len();
+    let kept = dead_letters(&cloud).await.len();
     assert!(kept <= 2, "the record of the write, and nothing of the round: {kept}");
 }
 
@@ -211,7 +211,7 @@ async fn an_enrollment_that_nobody_can_read_leaves_the_others_of_its_batch_alone
         batch(vec![record(2, &other, None, Some(&broken)), record(3, &key, None, Some(&decided))]);
     let answer = stream::EffectsFunction::of(&cloud.platform).perform(&event).await.unwrap();
     assert_eq!(failed(&answer), [] as [String; 0]);
-    assert_eq!(aside(&cloud).await.len(), 1);
+    assert_eq!(dead_letters(&cloud).await.len(), 1);
     let (_, history) = cloud.call("GET", "/v1/contacts/email:ann@example.com/history", "").await;
     assert!(!history["items"].as_array().unwrap().is_empty(), "{history}");
 }
@@ -383,10 +383,10 @@ async fn r70_a_kept_call_that_the_door_cannot_end_is_ended_by_the_rule() {
     assert_eq!(cloud.call("GET", "/v1/connections/cal/calls", "").await.1, before);
 }
 
-/// A call that cannot be ended for a day is set aside, whatever ends the attempts; it can be
+/// A call that cannot be ended for a day has failed, whatever ends the attempts; it can be
 /// replayed.
 #[tokio::test]
-async fn r70_a_call_that_is_begun_again_in_vain_for_a_day_has_failed() {
+async fn r70_a_call_that_is_begun_again_for_a_day_without_success_has_failed() {
     let mut cloud = with_an_unfinished_call().await;
     cloud.advance(cloud.now() + TimeDelta::minutes(3)).await;
     cloud.services.is_shut(true);

@@ -23,8 +23,8 @@ use dacapo_functions_tests::stack::{GROUP, Stack};
 use dacapo_platform::dead_letters::DeadLetterBody;
 use dacapo_platform::keys::Keys;
 use dacapo_platform::platform::Platform;
-use dacapo_platform::ports::{Message, PendingTimer, Queue};
-use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
+use dacapo_platform::ports::{PendingTimer, Queue, QueueMessage};
+use dacapo_platform::table::{Consistency, Item, Key, Query, QueryPage, Table, TableError, Write};
 use serde_json::{Value, json};
 
 /// One change starts all of it: a webhook, a mail, and a timer.
@@ -109,14 +109,14 @@ impl Trip {
                 return contacts;
             }
             contacts.extend(taken.iter().map(|body| {
-                let message: Message = serde_json::from_str(body).unwrap();
+                let message: QueueMessage = serde_json::from_str(body).unwrap();
                 message.about().0.unwrap().clone()
             }));
         }
     }
 
     /// The pending timers since the last time. Their queue delays them for half a minute.
-    fn pending(&self) -> Vec<Message> {
+    fn pending(&self) -> Vec<QueueMessage> {
         let taken = self.proxy.taken("stop");
         taken.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
     }
@@ -152,16 +152,16 @@ impl Trip {
         contacts.iter().map(of).collect()
     }
 
-    async fn aside(&self) -> Vec<DeadLetterBody> {
-        let pk = self.platform.store.keys.keep_dead_letter("x").pk;
+    async fn dead_letters(&self) -> Vec<DeadLetterBody> {
+        let pk = self.platform.store.keys.dead_letter("x").pk;
         let page = self.platform.store.table.query(Query::of(&pk).strong()).await.unwrap();
         page.items.iter().map(|item| item.body.read().unwrap()).collect()
     }
 
     /// Passes messages to `stop-campaign`. Returns those that stay.
-    async fn works_off(&self, messages: &[Message], attempt: u32) -> Vec<String> {
+    async fn works_off(&self, messages: &[QueueMessage], attempt: u32) -> Vec<String> {
         let named =
-            |(nth, one): (usize, &Message)| message(&format!("m{nth}"), "stop", attempt, one);
+            |(nth, one): (usize, &QueueMessage)| message(&format!("m{nth}"), "stop", attempt, one);
         let event = batch(messages.iter().enumerate().map(named).collect());
         let queues = QueueFunction {
             platform: &self.platform,
@@ -179,7 +179,7 @@ async fn perform(effects: &EffectsFunction<'_>, records: &[Value]) -> Vec<String
 const NOTHING: [String; 0] = [];
 
 #[tokio::test]
-async fn a_timer_that_is_refused_for_good_is_a_dead_letter_and_everybody_else_is_served() {
+async fn a_timer_that_is_refused_permanently_is_a_dead_letter_and_everybody_else_is_served() {
     let mut trip = Trip::begins().await;
     let mut records = Vec::new();
     let mut contacts = Vec::new();
@@ -202,17 +202,17 @@ async fn a_timer_that_is_refused_for_good_is_a_dead_letter_and_everybody_else_is
     assert_eq!(trip.timers(&[ann, ben, cem]).await, [1, 0, 1]);
     // Once, however often it is delivered; with the reason, and where it is.
     assert_eq!(perform(&EffectsFunction::of(&trip.platform), &records).await, NOTHING);
-    let aside = trip.aside().await;
-    let [letter] = &aside[..] else { panic!("{aside:?}") };
-    assert_eq!(letter.by, "effects");
+    let dead_letters = trip.dead_letters().await;
+    let [dead_letter] = &dead_letters[..] else { panic!("{dead_letters:?}") };
+    assert_eq!(dead_letter.by, "effects");
     let whose = format!("of contact {ben} in campaign trip");
     for words in [whose.as_str(), "ValidationException", "the timer t-", "2126-01-07T13:00:00Z"] {
-        assert!(letter.why.contains(words), "{words}: {}", letter.why);
+        assert!(dead_letter.why.contains(words), "{words}: {}", dead_letter.why);
     }
-    assert!(!letter.why.contains('@'), "{}", letter.why);
+    assert!(!dead_letter.why.contains('@'), "{}", dead_letter.why);
     // It is the record itself: delivered again after the cause is fixed, it sets the timer.
     trip.proxy.scheduler(Scheduler::Works);
-    let again: Value = serde_json::from_str(&letter.raw).unwrap();
+    let again: Value = serde_json::from_str(&dead_letter.raw).unwrap();
     assert_eq!(perform(&effects, &[again]).await, NOTHING);
     assert_eq!(trip.timers(&[ann, ben, cem]).await, [1, 1, 1]);
 }
@@ -249,7 +249,7 @@ async fn while_the_scheduler_is_down_queues_are_served_and_timers_wait_until_it_
     let names: BTreeSet<&str> = pending
         .iter()
         .map(|message| match message {
-            Message::Timer(PendingTimer { name, .. }) => name.as_str(),
+            QueueMessage::Timer(PendingTimer { name, .. }) => name.as_str(),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -267,7 +267,7 @@ async fn while_the_scheduler_is_down_queues_are_served_and_timers_wait_until_it_
     trip.cloud.begins(trip.cloud.now() + TimeDelta::seconds(16));
     assert_eq!(trip.works_off(&pending, 7).await, NOTHING);
     assert_eq!(trip.timers(&[&ann, &ben, &cem]).await, [2, 1, 1]);
-    assert_eq!(trip.aside().await.len(), 0);
+    assert_eq!(trip.dead_letters().await.len(), 0);
 }
 
 #[tokio::test]
@@ -348,11 +348,11 @@ impl Table for Throttled {
         self.table.get_many(keys, consistency).await
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         self.table.query(query).await
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         self.table.query_index(query).await
     }
 
@@ -412,7 +412,7 @@ async fn an_effect_that_fails_keeps_back_its_own_contact_and_nobody_else() {
         [1, 1, 1],
         "that which was moved away is gone"
     );
-    assert_eq!(trip.aside().await.len(), 0);
+    assert_eq!(trip.dead_letters().await.len(), 0);
 }
 
 #[tokio::test]
@@ -431,11 +431,14 @@ async fn what_was_put_aside_behind_a_record_that_fails_can_be_handed_in_all_the_
     let effects = EffectsFunction::of(&trip.platform);
     for _ in 0..2 {
         assert_eq!(perform(&effects, &records).await.len(), of_ann.len());
-        let aside = trip.aside().await;
-        assert!(aside.len() == 1 && aside[0].why.contains(ben.as_str()), "{aside:?}");
+        let dead_letters = trip.dead_letters().await;
+        assert!(
+            dead_letters.len() == 1 && dead_letters[0].why.contains(ben.as_str()),
+            "{dead_letters:?}"
+        );
     }
     trip.proxy.scheduler(Scheduler::Works);
-    let again: Value = serde_json::from_str(&trip.aside().await[0].raw).unwrap();
+    let again: Value = serde_json::from_str(&trip.dead_letters().await[0].raw).unwrap();
     assert_eq!(perform(&effects, &[again]).await, NOTHING);
     assert_eq!(trip.timers(&[&ann, &ben, &cem]).await, [1, 1, 1], "ann's waits for no call");
 }

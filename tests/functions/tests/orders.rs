@@ -9,17 +9,17 @@ use dacapo_engine::ids::{CampaignId, ContactId, ElementId, ObjectType};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_platform::error::Error;
 use dacapo_platform::ports::{
-    Call, EnrollmentEvent, ExpiryStep, JobStep, Message, PendingTimer, Queue, Redrive,
+    EnrollmentEvent, ExpiryStep, JobStep, PendingTimer, Queue, QueueMessage, Redrive, WebhookCall,
 };
 use dacapo_platform::table::{Body, Condition, Consistency, Item, Query, Write};
 use serde_json::json;
 
 /// One of each.
-fn messages(cloud: &Cloud) -> Vec<Message> {
+fn messages(cloud: &Cloud) -> Vec<QueueMessage> {
     let (contact, campaign) = (ContactId::new("c1").unwrap(), CampaignId::new("hello").unwrap());
     let enrollment_event = |event| {
         let (contact, campaign) = (contact.clone(), campaign.clone());
-        Message::EnrollmentEvent(EnrollmentEvent {
+        QueueMessage::EnrollmentEvent(EnrollmentEvent {
             contact,
             campaign,
             event,
@@ -27,7 +27,7 @@ fn messages(cloud: &Cloud) -> Vec<Message> {
             then: Vec::new(),
         })
     };
-    let call = Call {
+    let call = WebhookCall {
         contact: contact.clone(),
         campaign: campaign.clone(),
         run: 1,
@@ -37,22 +37,26 @@ fn messages(cloud: &Cloud) -> Vec<Message> {
     };
     let due = Box::new(enrollment_event(Event::TimerDue { run: 1, step: 1, due: cloud.now() }));
     vec![
-        Message::clone(&due),
+        QueueMessage::clone(&due),
         enrollment_event(Event::RecheckDue { run: 1, due: cloud.now() }),
         enrollment_event(Event::DeliveryDue { run: 1, step: 1 }),
-        Message::Call(call),
-        Message::JobStep(JobStep { job: 1, shard: 0, number: 0, shown: false }),
-        Message::Erase(contact),
-        Message::Timer(PendingTimer { name: "t-1".to_owned(), at: cloud.now(), message: due }),
-        Message::Redrive(Redrive { letter: "none".to_owned(), contact: None, in_own_queue: false }),
-        Message::PausesEnd { at: cloud.now() },
-        Message::ExpireObjects(ExpiryStep {
+        QueueMessage::Call(call),
+        QueueMessage::JobStep(JobStep { job: 1, shard: 0, number: 0, shown: false }),
+        QueueMessage::Erase(contact),
+        QueueMessage::Timer(PendingTimer { name: "t-1".to_owned(), at: cloud.now(), message: due }),
+        QueueMessage::Redrive(Redrive {
+            letter: "none".to_owned(),
+            contact: None,
+            in_own_queue: false,
+        }),
+        QueueMessage::PausesEnd { at: cloud.now() },
+        QueueMessage::ExpireObjects(ExpiryStep {
             kind: ObjectType::new("appointment").unwrap(),
             shard: 0,
             after: None,
             due: None,
         }),
-        Message::TestMail("none".to_owned()),
+        QueueMessage::TestMail("none".to_owned()),
     ]
 }
 
@@ -94,7 +98,7 @@ async fn an_erasure_comes_to_its_end_twenty_five_hours_later() {
     // `api` sets no timers: who does gets it through a queue.
     assert_eq!(cloud.services.scheduled(), []);
     cloud.until_idle().await;
-    assert_eq!(cloud.services.scheduled(), [Message::Erase(contact.clone())]);
+    assert_eq!(cloud.services.scheduled(), [QueueMessage::Erase(contact.clone())]);
     // A late worker writes something about her once more.
     let late = cloud.platform.store.keys.history(
         &contact,
@@ -117,7 +121,8 @@ async fn an_erasure_comes_to_its_end_twenty_five_hours_later() {
     let tombstone = cloud.platform.store.table.get(&key, Consistency::Strong).await.unwrap();
     let tombstone = tombstone.unwrap().body;
     assert!(!tombstone.as_str().contains("address"), "a timer comes a minute early: {tombstone:?}");
-    let aside = cloud.platform.store.keys.keep_dead_letter("x").pk;
-    let aside = cloud.platform.store.table.query(Query::of(&aside).strong()).await.unwrap();
-    assert!(aside.items.is_empty(), "{:?}", aside.items);
+    let dead_letters = cloud.platform.store.keys.dead_letter("x").pk;
+    let dead_letters =
+        cloud.platform.store.table.query(Query::of(&dead_letters).strong()).await.unwrap();
+    assert!(dead_letters.items.is_empty(), "{:?}", dead_letters.items);
 }

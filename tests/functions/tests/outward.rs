@@ -17,7 +17,7 @@ use dacapo_engine::ids::ContactId;
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_functions_tests::events::{batch, failed, message};
 use dacapo_platform::platform::Platform;
-use dacapo_platform::ports::{Call, Clock as _, Message, Queue};
+use dacapo_platform::ports::{Clock as _, Queue, QueueMessage, WebhookCall};
 use dacapo_platform::table::Consistency;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -67,12 +67,12 @@ impl Server {
 const MAIL: &str = "POST /v2/email/outbound-emails";
 
 async fn serve(mut stream: TcpStream, state: Arc<State>) {
-    let mut handle_feedback = Vec::new();
+    let mut received = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-        handle_feedback.extend_from_slice(&buffer[..read]);
-        let Some(line) = whole(&handle_feedback) else { continue };
-        handle_feedback.clear();
+        received.extend_from_slice(&buffer[..read]);
+        let Some(line) = whole(&received) else { continue };
+        received.clear();
         state.asked.lock().unwrap().push(line.clone());
         if state.hangs.load(Ordering::SeqCst) {
             continue;
@@ -92,8 +92,8 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
 }
 
 /// Method and path of a complete request.
-fn whole(handle_feedback: &[u8]) -> Option<String> {
-    let text = String::from_utf8_lossy(handle_feedback);
+fn whole(received: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(received);
     let (head, body) = text.split_once("\r\n\r\n")?;
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -149,7 +149,7 @@ async fn go(cloud: &mut Cloud, email: &str) -> ContactId {
 }
 
 /// A batch of all messages in a queue.
-fn waiting(cloud: &Cloud, queue: Queue) -> (Vec<Message>, Value) {
+fn waiting(cloud: &Cloud, queue: Queue) -> (Vec<QueueMessage>, Value) {
     let waiting = cloud.services.waiting(queue);
     let records = waiting
         .iter()
@@ -192,7 +192,7 @@ async fn statuses(cloud: &Cloud, email: &str) -> Vec<String> {
     all
 }
 
-async fn failures(platform: &Platform, call: &Call) -> u64 {
+async fn failures(platform: &Platform, call: &WebhookCall) -> u64 {
     let key = platform.store.keys.call(&call.contact, &call.campaign, call.run, call.step);
     let record = platform.store.table.get(&key, Consistency::Strong).await.unwrap().unwrap();
     record.body.read::<Value>().unwrap()["failures"].as_u64().unwrap_or(0)
@@ -219,7 +219,7 @@ async fn calls_for_which_no_time_is_left_come_again_in_a_moment_and_that_is_no_t
     assert_eq!(hidden.iter().filter(|seconds| (2..=6).contains(*seconds)).count(), 4, "{hidden:?}");
     let mut tries = Vec::new();
     for call in &calls {
-        let Message::Call(call) = call else { panic!("{call:?}") };
+        let QueueMessage::Call(call) = call else { panic!("{call:?}") };
         tries.push(failures(&platform, call).await);
     }
     assert_eq!(tries, [1, 1, 0, 0, 0, 0]);

@@ -53,7 +53,7 @@ enum Event {
     /// An instance polls for a batch.
     Poll(usize),
     /// A message of its batch may be sent.
-    Turn(usize, usize),
+    Slot(usize, usize),
     /// It is done with its batch.
     Done(usize),
 }
@@ -136,7 +136,7 @@ impl Simulation {
             }
             match event {
                 Event::Poll(instance) => self.poll(instance, now),
-                Event::Turn(instance, id) => left -= usize::from(self.turn(instance, id, now)),
+                Event::Slot(instance, id) => left -= usize::from(self.slot(instance, id, now)),
                 Event::Done(instance) => {
                     let Instance { purpose, stays, .. } = &mut self.instances[instance];
                     for (id, hidden) in stays.drain(..) {
@@ -162,15 +162,15 @@ impl Simulation {
                 pace.said(self.ses.account(now), now);
             }
             let waited = span(now - mail.queued);
-            let out_of_turn = waited >= mail_backoff::LONGEST_FOR_TURN;
-            match pace.turn(*purpose, now, DEADLINE) {
-                _ if out_of_turn => self.events.push(Reverse((now, Event::Turn(instance, id)))),
+            let without_slot = waited >= mail_backoff::LONGEST_FOR_SLOT;
+            match pace.slot(*purpose, now, DEADLINE) {
+                _ if without_slot => self.events.push(Reverse((now, Event::Slot(instance, id)))),
                 Ok(wait) => {
                     done = done.max(now + wait);
-                    self.events.push(Reverse((now + wait, Event::Turn(instance, id))));
+                    self.events.push(Reverse((now + wait, Event::Slot(instance, id))));
                 }
-                Err(turn) => {
-                    let hidden = spread(mail_backoff::for_turn(span(turn), waited), mail, id);
+                Err(slot) => {
+                    let hidden = spread(mail_backoff::for_slot(span(slot), waited), mail, id);
                     stays.push((id, hidden));
                 }
             }
@@ -188,7 +188,7 @@ impl Simulation {
     }
 
     /// Returns whether it has ended.
-    fn turn(&mut self, instance: usize, id: usize, now: Duration) -> bool {
+    fn slot(&mut self, instance: usize, id: usize, now: Duration) -> bool {
         let Instance { purpose, pace, stays } = &mut self.instances[instance];
         let mail = &mut self.mails[id];
         let held = match pace.held(*purpose, now) {
@@ -245,11 +245,7 @@ fn a_burst_of_60_000_mails_at_14_a_second_loses_none_and_reminders_leave_within_
     assert!(received <= 10, "what waits is not handed out: {received}");
     let (_, longest, _) = simulation.sent(Purpose::Transactional);
     assert!(longest < seconds(60), "{longest:?}");
-    assert!(
-        simulation.ses.refused < 3_000,
-        "SES is seldom asked in vain: {}",
-        simulation.ses.refused
-    );
+    assert!(simulation.ses.refused < 3_000, "SES seldom refuses: {}", simulation.ses.refused);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use chrono::TimeDelta;
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
-use dacapo_platform::ports::{Message, Order};
+use dacapo_platform::ports::{Order, QueueMessage};
 use serde_json::json;
 
 /// All personal data of Ann.
@@ -44,7 +44,7 @@ emails:
 
 /// An order as it is sent: names of schedules, and messages as they are written.
 fn as_sent(order: &Order) -> String {
-    let text = |message: &Message| serde_json::to_string(message).unwrap();
+    let text = |message: &QueueMessage| serde_json::to_string(message).unwrap();
     match order {
         Order::Schedule { name, message, .. } => format!("{name} {}", text(message)),
         Order::Cancel { name } => name.clone(),

@@ -11,7 +11,7 @@ use dacapo_aws::functions::feedback;
 use dacapo_engine::ids::ContactId;
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_platform::dead_letters::NewDeadLetter;
-use dacapo_platform::ports::{Message, Queue};
+use dacapo_platform::ports::{Queue, QueueMessage};
 use dacapo_platform::table::{Body, Condition, Consistency, Item, Write};
 use serde_json::{Value, json};
 
@@ -166,7 +166,7 @@ async fn a_timer_and_a_mail_are_led_to_the_function_that_may_do_them() {
     for (queue, there) in [(Queue::Jobs, false), (Queue::Marketing, true)] {
         let waiting = story.cloud.services.waiting(queue);
         assert!(
-            matches!(waiting.as_slice(), [Message::Redrive(redrive)]
+            matches!(waiting.as_slice(), [QueueMessage::Redrive(redrive)]
                 if redrive.letter == id && redrive.contact.as_ref() == Some(&ann) && redrive.in_own_queue == there),
             "{queue:?}: {waiting:?}"
         );

@@ -384,11 +384,11 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
     let mut orders = bench.outbox.take();
     while let Some(order) = orders.pop() {
         again.extend(names(std::slice::from_ref(&order)));
-        let Order::Send { queue: Queue::Jobs, at, message: turn } = order else { continue };
+        let Order::Send { queue: Queue::Jobs, at, message: job_step } = order else { continue };
         bench.clock.set(at.max(platform.store.now()));
         // A job step that waits for its lists is hidden; then they are up to date.
         for attempt in 1.. {
-            let event = batch(vec![message("m", "stop", attempt, &turn)]);
+            let event = batch(vec![message("m", "stop", attempt, &job_step)]);
             let queues = QueueFunction {
                 platform,
                 hide: &Hiding,
@@ -398,7 +398,7 @@ async fn on_dynamodb_what_was_ordered_is_ordered_again() {
             if failed.is_empty() {
                 break;
             }
-            assert!(attempt < 10, "{turn:?} never ends");
+            assert!(attempt < 10, "{job_step:?} never ends");
             bench.clock.advance(150);
         }
         orders.extend(bench.outbox.take());

@@ -8,7 +8,7 @@ use dacapo_engine::ids::ContactId;
 use dacapo_functions_tests::cloud::{Cloud, Delivery, KEY};
 use dacapo_functions_tests::events::http;
 use dacapo_platform::handlers::Report;
-use dacapo_platform::ports::{Message, Queue};
+use dacapo_platform::ports::{Queue, QueueMessage};
 use dacapo_platform::table::Query;
 use serde_json::{Value, json};
 
@@ -54,7 +54,10 @@ async fn r30_it_goes_through_the_queue_of_deliver_and_leaves_once_however_often_
         let (status, first) = asked(&cloud, "k", &body).await;
         assert_eq!(status, 202, "{first}");
         let id = first["id"].as_str().unwrap().to_owned();
-        assert_eq!(cloud.services.waiting(Queue::Transactional), [Message::TestMail(id.clone())]);
+        assert_eq!(
+            cloud.services.waiting(Queue::Transactional),
+            [QueueMessage::TestMail(id.clone())]
+        );
         assert_eq!(cloud.services.sent(), [], "not by the function `api`");
         assert!(records(&cloud).await.contains("me@example.com"));
         assert_eq!(asked(&cloud, "k", &body).await, (202, first));

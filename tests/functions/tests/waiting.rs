@@ -11,7 +11,7 @@ use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
 use dacapo_functions_tests::cloud::{Cloud, Delivery};
 use dacapo_functions_tests::events::{batch, failed, message};
 use dacapo_functions_tests::ses::Ses;
-use dacapo_platform::ports::{Call, Message, Queue};
+use dacapo_platform::ports::{Queue, QueueMessage, WebhookCall};
 use serde_json::{Value, json};
 
 const NEWS: &str = r#"
@@ -209,7 +209,7 @@ async fn how_often_a_queue_has_handed_a_webhook_out_is_no_number_of_tries() {
     cloud.until_idle().await;
     assert_eq!(cloud.services.called().len(), 1);
     cloud.services.answers(503);
-    let call = Message::Call(Call {
+    let call = QueueMessage::Call(WebhookCall {
         contact,
         campaign: CampaignId::new("hook").unwrap(),
         run: 1,

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use dacapo_embedded::{Change, Operation, SqliteStore};
 use dacapo_platform::table::{
-    Consistency, Cursor, Item, Key, LARGEST_PAGE, Order, Page, Query, Table, TableError, Write,
-    check_query, size,
+    Consistency, Cursor, Direction, Item, Key, LARGEST_PAGE, Query, QueryPage, Table, TableError,
+    Write, check_query, size,
 };
 
 use super::PseudoRandom;
@@ -96,7 +96,7 @@ impl<T: Table> Table for EventuallyConsistent<T> {
         Ok(self.behind(|behind| keys.iter().map(|key| behind.seen.get(key).cloned()).collect()))
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         if query.consistency == Consistency::Strong {
             return self.inner.query(query).await;
         }
@@ -112,7 +112,7 @@ impl<T: Table> Table for EventuallyConsistent<T> {
         Ok(page(found, from.as_ref(), query.order, query.limit))
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         check_query(&query, true)?;
         let from = query.cursor.as_ref().map(|cursor| cursor.parts::<4>(query.pk)).transpose()?;
         self.go_by().await?;
@@ -147,13 +147,13 @@ impl<T: Table> Table for EventuallyConsistent<T> {
 fn page<const N: usize, T>(
     mut found: Vec<([String; N], usize, T)>,
     from: Option<&[String; N]>,
-    order: Order,
+    order: Direction,
     limit: usize,
-) -> Page<T> {
-    found.sort_by(|a, b| if order == Order::Ascending { a.0.cmp(&b.0) } else { b.0.cmp(&a.0) });
+) -> QueryPage<T> {
+    found.sort_by(|a, b| if order == Direction::Ascending { a.0.cmp(&b.0) } else { b.0.cmp(&a.0) });
     let begun = found.into_iter().skip_while(|(place, ..)| match from {
         None => false,
-        Some(from) if order == Order::Ascending => place <= from,
+        Some(from) if order == Direction::Ascending => place <= from,
         Some(from) => place >= from,
     });
     let (mut items, mut bytes, mut last) = (Vec::new(), 0, None);
@@ -162,7 +162,7 @@ fn page<const N: usize, T>(
         if last.is_some() && (items.len() == limit || bytes > LARGEST_PAGE) {
             let cursor =
                 last.map(|last: [String; N]| Cursor::at(&last.each_ref().map(String::as_str)));
-            return Page { items, cursor };
+            return QueryPage { items, cursor };
         }
         items.push(item);
         last = Some(place);
@@ -170,7 +170,7 @@ fn page<const N: usize, T>(
     // The cloud does not look ahead: a page that ends at the limit has a cursor even at the end.
     let full = items.len() == limit;
     let cursor = last.filter(|_| full).map(|last| Cursor::at(&last.each_ref().map(String::as_str)));
-    Page { items, cursor }
+    QueryPage { items, cursor }
 }
 
 /// A feed that delivers late, out of order between items, and more than once.

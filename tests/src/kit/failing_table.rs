@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write};
+use dacapo_platform::table::{Consistency, Item, Key, Query, QueryPage, Table, TableError, Write};
 
 /// How a write fails.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,11 +57,11 @@ impl Table for FailingTable {
         self.inner.get_many(keys, consistency).await
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         self.inner.query(query).await
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         self.inner.query_index(query).await
     }
 

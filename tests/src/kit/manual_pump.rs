@@ -16,7 +16,7 @@ use dacapo_platform::api::{AdminKey, router};
 use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use dacapo_platform::handlers::Done;
 use dacapo_platform::keys::is_fed;
-use dacapo_platform::ports::{EnrollmentEvent, Message, Order};
+use dacapo_platform::ports::{EnrollmentEvent, Order, QueueMessage};
 use dacapo_platform::table::Table;
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -113,8 +113,8 @@ impl ManualPump {
         }
         for order in self.bench.outbox.take() {
             match order {
-                Order::Schedule { message: Message::EnrollmentEvent(event), .. }
-                | Order::Send { message: Message::EnrollmentEvent(event), .. } => {
+                Order::Schedule { message: QueueMessage::EnrollmentEvent(event), .. }
+                | Order::Send { message: QueueMessage::EnrollmentEvent(event), .. } => {
                     if !self.due.contains(&event) {
                         self.due.push(event);
                     }

@@ -24,7 +24,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use dacapo_embedded::Change;
 use dacapo_platform::keys::{is_fed, kind};
-use dacapo_platform::table::{Consistency, Item, Key, Page, Query, Table, TableError, Write, size};
+use dacapo_platform::table::{
+    Consistency, Item, Key, Query, QueryPage, Table, TableError, Write, size,
+};
 
 /// The units that a request consumed.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,7 +147,7 @@ impl Table for MeteredTable {
         Ok(items)
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         let (consistency, pk) = (query.consistency, query.pk.to_owned());
         let page = self.inner.query(query).await?;
         let bytes = page.items.iter().map(size).sum();
@@ -154,7 +156,7 @@ impl Table for MeteredTable {
         Ok(page)
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         let page = self.inner.query_index(query).await?;
         let bytes = page.items.iter().map(|(index, key)| entry_size(index, key)).sum();
         self.note(Units {

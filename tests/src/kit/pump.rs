@@ -13,7 +13,7 @@ use dacapo_platform::error::Error;
 use dacapo_platform::handlers::{ContactImage, EnrollmentImage};
 use dacapo_platform::keys::fed;
 use dacapo_platform::platform::Platform;
-use dacapo_platform::ports::{Message, Order};
+use dacapo_platform::ports::{Order, QueueMessage};
 
 /// Passes changes of the feed to the handlers, as *tag-change* and *effects* do: contacts one by
 /// one, in order, then all enrollments at once. Changes of other items are skipped.
@@ -40,9 +40,9 @@ pub async fn bring(platform: &Platform, changes: &[Change]) -> Result<(), Error>
 #[derive(Debug, Default)]
 pub struct Pending {
     /// The messages of all queues, each with the instant from which it may be taken.
-    pub queue: Vec<(Instant, Message)>,
+    pub queue: Vec<(Instant, QueueMessage)>,
     /// The timers that are set, each with its instant and its message.
-    pub timers: BTreeMap<String, (Instant, Message)>,
+    pub timers: BTreeMap<String, (Instant, QueueMessage)>,
 }
 
 impl Pending {
@@ -73,12 +73,12 @@ impl Pending {
     }
 
     /// Takes all messages that may be taken, in the order of the queue.
-    pub fn take_due(&mut self, now: Instant) -> Vec<(Instant, Message)> {
+    pub fn take_due(&mut self, now: Instant) -> Vec<(Instant, QueueMessage)> {
         self.queue.extract_if(.., |(at, _)| *at <= now).collect()
     }
 
     /// Takes the first message that may be taken.
-    pub fn take_first(&mut self, now: Instant) -> Option<Message> {
+    pub fn take_first(&mut self, now: Instant) -> Option<QueueMessage> {
         let place = self.queue.iter().position(|(at, _)| *at <= now)?;
         Some(self.queue.remove(place).1)
     }

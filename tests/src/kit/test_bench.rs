@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dacapo_engine::ids::AccountId;
 use dacapo_platform::handlers::Done;
 use dacapo_platform::platform::{Platform, Ports};
-use dacapo_platform::ports::{JobStep, MailMode, Message, Order};
+use dacapo_platform::ports::{JobStep, MailMode, Order, QueueMessage};
 use dacapo_platform::table::Table;
 
 use super::{CapturingMailer, CountingEntropy, ManualClock, RecordingOutbox, UnreachableCaller};
@@ -48,7 +48,7 @@ impl TestBench {
         let orders = self.outbox.take();
         let mut jobs = Vec::new();
         for order in orders {
-            let Order::Send { message: Message::JobStep(job_step), .. } = order else {
+            let Order::Send { message: QueueMessage::JobStep(job_step), .. } = order else {
                 panic!("{order:?} is no job step")
             };
             jobs.push(self.named(&job_step).await);
@@ -62,7 +62,7 @@ impl TestBench {
         let mut all = Vec::new();
         let mut orders = self.outbox.take();
         while let Some(order) = orders.pop() {
-            if let Order::Send { at, message: Message::JobStep(job_step), .. } = order {
+            if let Order::Send { at, message: QueueMessage::JobStep(job_step), .. } = order {
                 all.push(self.named(&job_step).await);
                 self.clock.advance((at - self.platform.store.now()).num_seconds().max(-1) + 1);
                 // The lists must be up to date before they are read for the last time.

@@ -7,7 +7,7 @@ use dacapo_embedded::{Operation, SqliteStore};
 use dacapo_engine::ids::ContactId;
 use dacapo_platform::handlers::Done;
 use dacapo_platform::keys::{SHARDS, is_fed};
-use dacapo_platform::ports::Message;
+use dacapo_platform::ports::QueueMessage;
 use dacapo_platform::table::{Consistency, Key, Query, Table as _};
 use dacapo_tests::kit::{
     AtLeastOnceFeed, EventuallyConsistent, Pending, PseudoRandom, TestBench, bring,
@@ -173,7 +173,7 @@ impl Cloud {
         self.handle(message, dies).await;
     }
 
-    async fn handle(&mut self, message: Message, dies: bool) {
+    async fn handle(&mut self, message: QueueMessage, dies: bool) {
         if dies {
             self.table.dies_after(Some(self.random.below(40)));
         }

@@ -8,7 +8,7 @@ use dacapo_platform::campaigns::{OnlyIf, Publish, alone};
 use dacapo_platform::error::{Error, Retryability};
 use dacapo_platform::handlers::EnrollmentImage;
 use dacapo_platform::jobs::{JobKind, JobStatus, Requested, Selection};
-use dacapo_platform::ports::{Message, Order, PendingTimer, Queue};
+use dacapo_platform::ports::{Order, PendingTimer, Queue, QueueMessage};
 use dacapo_platform::table::{Consistency, Table as _};
 
 use crate::cloud::Cloud;
@@ -110,7 +110,7 @@ async fn of_a_batch_all_is_ordered_that_is_not_refused_and_the_refusal_says_whos
         .map(|order| match order {
             Order::Send {
                 queue: Queue::Jobs,
-                message: Message::Timer(PendingTimer { name, .. }),
+                message: QueueMessage::Timer(PendingTimer { name, .. }),
                 ..
             } => name,
             other => panic!("{other:?}"),

@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector as _, SharedHttpConnect
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 use axum::http::Uri;
-use dacapo_platform::calling::{Hop, Place};
+use dacapo_platform::calling::{Hop, UrlParts};
 use dacapo_platform::ports::{Caller, Request, Unavailable};
 
 use crate::clients::Clients;
@@ -74,7 +74,7 @@ impl HttpsCaller {
     }
 
     /// A host that is written as an address. Names are checked where they are resolved.
-    fn may_call(&self, place: &Place) -> Result<(), Unavailable> {
+    fn may_call(&self, place: &UrlParts) -> Result<(), Unavailable> {
         let url = place.url().parse::<Uri>().map_err(|error| Unavailable(error.to_string()))?;
         let address = url.host().unwrap_or_default().trim_matches(['[', ']']).parse::<IpAddr>();
         if !self.at_home && address.is_ok_and(is_own) {

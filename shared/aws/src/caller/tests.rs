@@ -3,7 +3,7 @@
 use dacapo_engine::campaign::format::Method;
 
 use super::*;
-use crate::testing::{Answer, Server, Then, clients, unused_address};
+use crate::testing::{PreparedAnswer, Server, Then, clients, unused_address};
 
 /// A caller for hosts on the internet. It does not use the address of the cloud.
 fn caller() -> HttpsCaller {
@@ -21,7 +21,7 @@ fn request(url: &str, method: Method) -> Request {
 
 #[tokio::test]
 async fn a_webhook_is_called_with_its_headers_and_body() {
-    let server = Server::answering([Answer::json(202, "")]).await;
+    let server = Server::answering([PreparedAnswer::json(202, "")]).await;
     let url = format!("{}/hook?x=1", server.url);
     let status = caller().at_home().call(&request(&url, Method::Post)).await;
     assert_eq!(status, Ok(202));
@@ -34,7 +34,7 @@ async fn a_webhook_is_called_with_its_headers_and_body() {
 #[tokio::test]
 async fn a_webhook_is_called_once_whatever_became_of_the_connection_of_the_one_before() {
     for then in [Then::IsDeaf, Then::Resets, Then::Closes] {
-        let server = Server::answering_then([Answer::json(202, "")], then).await;
+        let server = Server::answering_then([PreparedAnswer::json(202, "")], then).await;
         let (caller, request) = (caller().at_home(), request(&server.url, Method::Post));
         for _ in 0..3 {
             let called = tokio::time::timeout(Duration::from_secs(2), caller.call(&request)).await;
@@ -46,9 +46,11 @@ async fn a_webhook_is_called_once_whatever_became_of_the_connection_of_the_one_b
 
 #[tokio::test]
 async fn redirections_are_followed_but_not_for_ever() {
-    let to =
-        |status, place: &str| Answer::Says(status, format!("location: {place}\r\n"), String::new());
-    let server = Server::answering([to(307, "/b"), to(303, "c"), Answer::json(200, "")]).await;
+    let to = |status, place: &str| {
+        PreparedAnswer::Says(status, format!("location: {place}\r\n"), String::new())
+    };
+    let server =
+        Server::answering([to(307, "/b"), to(303, "c"), PreparedAnswer::json(200, "")]).await;
     let caller = caller().at_home();
     let url = format!("{}/a", server.url);
     assert_eq!(caller.call(&request(&url, Method::Post)).await, Ok(200));
@@ -67,9 +69,9 @@ async fn redirections_are_followed_but_not_for_ever() {
 
 #[tokio::test]
 async fn secret_headers_do_not_follow_a_redirect_to_another_origin() {
-    let other = Server::answering([Answer::json(200, "")]).await;
+    let other = Server::answering([PreparedAnswer::json(200, "")]).await;
     let location = format!("location: {}/b\r\n", other.url);
-    let server = Server::answering([Answer::Says(307, location, String::new())]).await;
+    let server = Server::answering([PreparedAnswer::Says(307, location, String::new())]).await;
     let mut request = request(&format!("{}/a", server.url), Method::Post);
     request.headers.push(("X-Api-Key".to_owned(), "secret".to_owned()));
     assert_eq!(caller().at_home().call(&request).await, Ok(200));
@@ -81,7 +83,7 @@ async fn secret_headers_do_not_follow_a_redirect_to_another_origin() {
 
 #[tokio::test]
 async fn this_machine_is_not_called_from_the_cloud() {
-    let server = Server::answering([Answer::json(200, "")]).await;
+    let server = Server::answering([PreparedAnswer::json(200, "")]).await;
     let port = server.url.rsplit(':').next().unwrap();
     for host in
         ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "ann@127.0.0.1"]

@@ -19,14 +19,14 @@ use crate::https::{Https, trusting};
 use rustls::ClientConfig;
 
 /// How long warming may take.
-const WARM: Duration = Duration::from_secs(2);
+const WARMING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The HTTP clients. Clones share their connections.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Http(Arc<Made>);
+pub(crate) struct Http(Arc<Connectors>);
 
 #[derive(Debug, Default)]
-struct Made {
+struct Connectors {
     trusting: OnceLock<ClientConfig>,
     services: OnceLock<SharedHttpConnector>,
     fresh: OnceLock<SharedHttpConnector>,
@@ -56,7 +56,7 @@ impl Http {
             let read = ByteStream::new(answer.into_body()).collect().await;
             read.map(drop).map_err(|error| error.to_string())
         };
-        match tokio::time::timeout(WARM, call).await {
+        match tokio::time::timeout(WARMING_TIMEOUT, call).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::debug!(address, error, "not warmed"),
             Err(_) => tracing::debug!(address, "not warmed in time"),

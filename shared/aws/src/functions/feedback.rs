@@ -8,7 +8,7 @@ use dacapo_platform::handlers::Report;
 use dacapo_platform::platform::Platform;
 use serde_json::Value;
 
-use super::{Failure, WorkOutcome, keep_dead_letter, outcome};
+use super::{FunctionError, WorkOutcome, keep_dead_letter, outcome};
 use crate::mailer::message_of;
 use crate::settings::Function;
 
@@ -17,7 +17,7 @@ use crate::settings::Function;
 /// # Errors
 ///
 /// If something has to come again.
-pub async fn feedback(platform: &Platform, event: &Value) -> Result<Value, Failure> {
+pub async fn feedback(platform: &Platform, event: &Value) -> Result<Value, FunctionError> {
     let mut again = None;
     for told in told(event) {
         let (id, read) = told;
@@ -44,7 +44,7 @@ pub async fn feedback(platform: &Platform, event: &Value) -> Result<Value, Failu
     }
     match again {
         None => Ok(Value::Null),
-        Some(why) => Err(Failure(why)),
+        Some(why) => Err(FunctionError(why)),
     }
 }
 

@@ -20,12 +20,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tower::ServiceExt as _;
 
-use super::{Failure, is_from_rule};
+use super::{FunctionError, is_from_rule};
 
 /// A call.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Call {
+struct HttpEvent {
     raw_path: String,
     #[serde(default)]
     raw_query_string: String,
@@ -59,10 +59,14 @@ struct Http {
 /// # Errors
 ///
 /// See [`answer`]; what the table answers to the rule.
-pub async fn api(platform: &Platform, router: &Router, event: &Value) -> Result<Value, Failure> {
+pub async fn api(
+    platform: &Platform,
+    router: &Router,
+    event: &Value,
+) -> Result<Value, FunctionError> {
     if is_from_rule(event) {
         let done = do_unfinished_calls(platform, LookBack::Usual).await;
-        return done.map(|()| Value::Null).map_err(|error| Failure(error.to_string()));
+        return done.map(|()| Value::Null).map_err(|error| FunctionError(error.to_string()));
     }
     answer(router, event).await
 }
@@ -72,15 +76,16 @@ pub async fn api(platform: &Platform, router: &Router, event: &Value) -> Result<
 /// # Errors
 ///
 /// If it is no event of an HTTP API.
-pub async fn answer(router: &Router, event: &Value) -> Result<Value, Failure> {
-    let wrong = |error: &dyn std::fmt::Display| Failure(format!("no call of an HTTP API: {error}"));
-    let call = Call::deserialize(event).map_err(|error| wrong(&error))?;
+pub async fn answer(router: &Router, event: &Value) -> Result<Value, FunctionError> {
+    let wrong =
+        |error: &dyn std::fmt::Display| FunctionError(format!("no call of an HTTP API: {error}"));
+    let call = HttpEvent::deserialize(event).map_err(|error| wrong(&error))?;
     let request = request(call).map_err(|why| wrong(&why))?;
     let response = router.clone().oneshot(request).await;
     response_of(response.unwrap_or_else(|never| match never {})).await
 }
 
-fn request(call: Call) -> Result<Request<Body>, String> {
+fn request(call: HttpEvent) -> Result<Request<Body>, String> {
     let method = Method::from_bytes(call.request_context.http.method.as_bytes())
         .map_err(|error| error.to_string())?;
     let stage = format!("/{}", call.request_context.stage);
@@ -143,7 +148,7 @@ fn in_uri(text: &str, neither: &[u8]) -> String {
 
 /// The answer in the form of the gateway. One that is too large for Lambda is replaced by a problem
 /// that says so.
-async fn response_of(response: Response<Body>) -> Result<Value, Failure> {
+async fn response_of(response: Response<Body>) -> Result<Value, FunctionError> {
     let bytes = match written(response).await? {
         Written::Answer(answer) => return Ok(answer),
         Written::TooLong(bytes) => bytes,
@@ -151,7 +156,7 @@ async fn response_of(response: Response<Body>) -> Result<Value, Failure> {
     tracing::error!(answer.bytes = bytes, bound.bytes = LARGEST_ANSWER, "an answer is too long");
     match written(Problem::too_long().into_response()).await? {
         Written::Answer(answer) => Ok(answer),
-        Written::TooLong(_) => Err(Failure("an answer is too long to say so".to_owned())),
+        Written::TooLong(_) => Err(FunctionError("an answer is too long to say so".to_owned())),
     }
 }
 
@@ -162,14 +167,14 @@ enum Written {
     TooLong(usize),
 }
 
-async fn written(response: Response<Body>) -> Result<Written, Failure> {
+async fn written(response: Response<Body>) -> Result<Written, FunctionError> {
     let (parts, body) = response.into_parts();
     let bytes = match Limited::new(body, LARGEST_ANSWER).collect().await {
         Ok(body) => body.to_bytes(),
         Err(error) if error.is::<LengthLimitError>() => {
             return Ok(Written::TooLong(LARGEST_ANSWER));
         }
-        Err(error) => return Err(Failure(error.to_string())),
+        Err(error) => return Err(FunctionError(error.to_string())),
     };
     let mut headers = Map::new();
     let mut cookies = Vec::new();

@@ -9,8 +9,8 @@
 //! | `feedback` | SES, by SNS or EventBridge | [`feedback`] | nothing |
 //!
 //! A retryable failure is answered as failed and comes again; everything here is idempotent. Work
-//! that is unreadable, panics, or is refused for good by a service becomes a dead letter: it is put
-//! into the table as it came, blocks nothing, and is not lost. The function that made the letter
+//! that is unreadable, panics, or is refused permanently by a service becomes a dead letter: it is
+//! put into the table as it came, blocks nothing, and is not lost. The function that made it
 //! redrives it. For `tag-change`, `effects` and `feedback`, which have no queue, `stop-campaign`
 //! does. What kills the process is left to the mapping's destination for failures.
 
@@ -27,7 +27,7 @@ use std::future::Future;
 use dacapo_platform::dead_letters::{DeadLetterKind, NewDeadLetter};
 use dacapo_platform::error::{Error, Retryability, caught};
 use dacapo_platform::platform::Platform;
-use dacapo_platform::redriving::Reading;
+use dacapo_platform::redriving::DeadLetterReaders;
 use serde_json::{Value, json};
 
 use crate::settings::Function;
@@ -35,7 +35,7 @@ use crate::settings::Function;
 /// A failure of the whole invocation, which comes again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Failure(pub String);
+pub struct FunctionError(pub String);
 
 /// Whether an event comes from the rule that calls every few minutes, and not from what the
 /// function is for (*Using a schedule in EventBridge to invoke a function*,
@@ -102,7 +102,7 @@ async fn keep_dead_letter(
 }
 
 /// How dead letters are read: each is a record or an event, as it came.
-pub const READING: Reading = Reading {
+pub const READING: DeadLetterReaders = DeadLetterReaders {
     change: |raw| stream::contact_in(&json_of(raw)?),
     decision: |raw| stream::decision_in(&json_of(raw)?),
     message: |raw| queue::message_in(&json_of(raw)?),
@@ -121,7 +121,7 @@ fn answer(failed: impl IntoIterator<Item = String>) -> Value {
 }
 
 /// The records of a batch.
-fn records(event: &Value) -> Result<&Vec<Value>, Failure> {
+fn records(event: &Value) -> Result<&Vec<Value>, FunctionError> {
     let records = event.get("Records").and_then(Value::as_array);
-    records.ok_or_else(|| Failure("the event has no `Records`".to_owned()))
+    records.ok_or_else(|| FunctionError("the event has no `Records`".to_owned()))
 }

@@ -5,9 +5,9 @@
 //! that. The Scheduler is set a minute early, so most timers come early once. They are hidden
 //! first, without reading the table.
 //!
-//! Mail waits here for its turn ([`Mailer::turn`](dacapo_platform::ports::Mailer::turn)), before
-//! anything is read for it. A busy function leaves the rest in the queue, where waiting costs
-//! nothing and does not count as a receive. Mail that has no turn soon is hidden.
+//! Mail waits here for its slot ([`Mailer::send_slot`](dacapo_platform::ports::Mailer::send_slot))
+//! before anything is read for it. A busy function leaves the rest in the queue: waiting costs
+//! nothing and does not count as a receive. Mail that has no slot soon is hidden.
 //!
 //! A batch ends before its function is ended, however long other servers take. Work that may take
 //! longer than the time that is left is not begun; it comes again in a moment, and no try is
@@ -30,19 +30,19 @@ use dacapo_platform::handlers::Done;
 use dacapo_platform::mail_backoff;
 use dacapo_platform::metrics::Metric;
 use dacapo_platform::platform::Platform;
-use dacapo_platform::ports::Message;
+use dacapo_platform::ports::QueueMessage;
 use futures_util::future::{join, join_all};
 use serde_json::Value;
 
 use super::start::Started;
-use super::{Failure, WorkOutcome, answer, is_from_rule, keep_dead_letter, outcome, records};
+use super::{FunctionError, WorkOutcome, answer, is_from_rule, keep_dead_letter, outcome, records};
 use crate::caller::TIMEOUT;
 use crate::clients::MAIL;
 use crate::settings::Function;
 pub use hiding::{Hidden, Hide, SqsHide};
 
 /// How long work is hidden for which there was no time: at least, and how much longer at most.
-const SOON: (TimeDelta, TimeDelta) = (TimeDelta::seconds(2), TimeDelta::seconds(4));
+const SHORT_HIDE: (TimeDelta, TimeDelta) = (TimeDelta::seconds(2), TimeDelta::seconds(4));
 
 /// The longest time that work is hidden which has to come after what the stream will deliver.
 const LONGEST_SOON: TimeDelta = TimeDelta::minutes(10);
@@ -52,7 +52,7 @@ const LONGEST_SOON: TimeDelta = TimeDelta::minutes(10);
 const MAIL_TAKES: TimeDelta = takes(MAIL, 8);
 const CALL_TAKES: TimeDelta = takes(TIMEOUT, 2);
 
-/// How long mail waits for its turn at most, counted from the arrival of its batch, and only while
+/// How long mail waits for its slot at most, counted from the arrival of its batch, and only while
 /// there is time to send it.
 const LONGEST_WAIT_FOR_SLOT: TimeDelta = TimeDelta::seconds(20);
 
@@ -64,9 +64,9 @@ const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
 const CALLED_WITHIN: TimeDelta = TimeDelta::minutes(15);
 
 /// The work for a message.
-trait Handler: AsyncFn(&Platform, &Message) -> Result<Done, Error> {}
+trait Handler: AsyncFn(&Platform, &QueueMessage) -> Result<Done, Error> {}
 
-impl<H: AsyncFn(&Platform, &Message) -> Result<Done, Error>> Handler for H {}
+impl<H: AsyncFn(&Platform, &QueueMessage) -> Result<Done, Error>> Handler for H {}
 
 /// A function that consumes queues.
 pub struct QueueFunction<'a> {
@@ -88,10 +88,10 @@ struct Received<'a> {
     /// When it was put into the queue.
     sent: Option<Instant>,
     raw: &'a Value,
-    message: Result<Message, String>,
+    message: Result<QueueMessage, String>,
 }
 
-/// The turn of a message.
+/// The slot of a message.
 enum SendSlot {
     Now,
     /// Now, after waiting for it.
@@ -136,8 +136,8 @@ impl<'a> QueueFunction<'a> {
     /// # Errors
     ///
     /// If the event is no batch of a queue.
-    pub async fn timers(&self, event: &Value) -> Result<Value, Failure> {
-        let handler = async |platform: &Platform, message: &Message| {
+    pub async fn timers(&self, event: &Value) -> Result<Value, FunctionError> {
+        let handler = async |platform: &Platform, message: &QueueMessage| {
             platform.queues.handle_timers(message).await
         };
         self.process_batch(event, None, &handler).await
@@ -153,8 +153,8 @@ impl<'a> QueueFunction<'a> {
         &self,
         event: &Value,
         until: Option<Instant>,
-    ) -> Result<Value, Failure> {
-        let handler = async |platform: &Platform, message: &Message| {
+    ) -> Result<Value, FunctionError> {
+        let handler = async |platform: &Platform, message: &QueueMessage| {
             platform.queues.handle_deliveries(message).await
         };
         self.process_batch(event, until, &handler).await
@@ -167,16 +167,16 @@ impl<'a> QueueFunction<'a> {
     /// # Errors
     ///
     /// If the event is neither, or the order could not be given.
-    pub async fn job_steps(&self, event: &Value) -> Result<Value, Failure> {
+    pub async fn job_steps(&self, event: &Value) -> Result<Value, FunctionError> {
         if is_from_rule(event) {
             // The catalog is read for all of them.
             let platform = self.platform.at_work();
             let ended = platform.campaigns.end_pauses().await;
             let pending = ended.and(platform.jobs.dispatch_pending().await);
             let pending = pending.and(platform.expiry.look().await);
-            return pending.map(|()| answer([])).map_err(|error| Failure(error.to_string()));
+            return pending.map(|()| answer([])).map_err(|error| FunctionError(error.to_string()));
         }
-        let handler = async |platform: &Platform, message: &Message| {
+        let handler = async |platform: &Platform, message: &QueueMessage| {
             platform.queues.handle_jobs(message).await
         };
         self.process_batch(event, None, &handler).await
@@ -187,7 +187,7 @@ impl<'a> QueueFunction<'a> {
         event: &Value,
         until: Option<Instant>,
         handler: &impl Handler,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, FunctionError> {
         let now = self.platform.store.now();
         let times = Times { came: now, until };
         let mut early = Vec::new();
@@ -202,7 +202,7 @@ impl<'a> QueueFunction<'a> {
                     stay.push(received.id);
                 }
                 None => {
-                    let ordering_key = message.and_then(Message::ordering_key);
+                    let ordering_key = message.and_then(QueueMessage::ordering_key);
                     by_key.entry(ordering_key).or_default().push(received);
                 }
             }
@@ -240,7 +240,7 @@ impl<'a> QueueFunction<'a> {
         lists: Vec<Vec<Received<'_>>>,
         times: Times,
         handler: &impl Handler,
-    ) -> Result<Vec<(String, MessageFate)>, Failure> {
+    ) -> Result<Vec<(String, MessageFate)>, FunctionError> {
         if lists.is_empty() {
             return Ok(Vec::new());
         }
@@ -275,7 +275,7 @@ impl<'a> QueueFunction<'a> {
         let now = || self.platform.store.now();
         self.count_if_called_late(message, received);
         let later;
-        let platform = match self.turn(message, received, times).await {
+        let platform = match self.slot(message, received, times).await {
             SendSlot::Now => platform,
             // What was read before the wait may have changed.
             SendSlot::Waited => {
@@ -315,10 +315,10 @@ impl<'a> QueueFunction<'a> {
 
     /// Counts a webhook that waited for too long before its first try. Its later tries are late on
     /// purpose.
-    fn count_if_called_late(&self, message: &Message, received: &Received<'_>) {
+    fn count_if_called_late(&self, message: &QueueMessage, received: &Received<'_>) {
         let waited =
             received.sent.map_or(TimeDelta::zero(), |sent| self.platform.store.now() - sent);
-        if matches!(message, Message::Call(_)) && is_called_late(received.attempt, waited) {
+        if matches!(message, QueueMessage::Call(_)) && is_called_late(received.attempt, waited) {
             let (id, minutes) = (received.id.as_str(), waited.num_minutes());
             tracing::warn!(message.id = id, minutes, "a webhook has waited in its queue");
             Metric::WebhooksLate.emit(1);
@@ -331,27 +331,27 @@ impl<'a> QueueFunction<'a> {
         times.left_before(takes, self.platform.store.now()) < TimeDelta::zero()
     }
 
-    /// Waits for the turn of a message, if it is a mail.
-    async fn turn(&self, message: &Message, received: &Received<'_>, times: Times) -> SendSlot {
-        let Some(purpose) = purpose(message) else { return SendSlot::Now };
+    /// Waits for the slot of a message, if it is a mail.
+    async fn slot(&self, queued: &QueueMessage, received: &Received<'_>, times: Times) -> SendSlot {
+        let Some(purpose) = purpose(queued) else { return SendSlot::Now };
         let now = self.platform.store.now();
         let waited = received.sent.map_or(TimeDelta::zero(), |sent| now - sent);
         // Mail that has waited for so long goes before other marketing mail, but not faster than
         // SES takes mail: with a backlog all of it is that old. At last it is sent all the same.
         let purpose = match waited {
-            _ if waited >= mail_backoff::LONGEST_FOR_TURN + mail_backoff::LONGEST => {
+            _ if waited >= mail_backoff::LONGEST_FOR_SLOT + mail_backoff::LONGEST_WAIT => {
                 return SendSlot::Now;
             }
-            _ if waited >= mail_backoff::LONGEST_FOR_TURN => Purpose::Transactional,
+            _ if waited >= mail_backoff::LONGEST_FOR_SLOT => Purpose::Transactional,
             _ => purpose,
         };
         let within =
             (LONGEST_WAIT_FOR_SLOT - (now - times.came)).min(times.left_before(MAIL_TAKES, now));
         let within = within.to_std().unwrap_or_default();
-        match self.platform.delivery.mailer.turn(purpose, within).await {
+        match self.platform.delivery.mailer.send_slot(purpose, within).await {
             Ok(Duration::ZERO) => SendSlot::Now,
             Ok(_) => SendSlot::Waited,
-            Err(turn) => SendSlot::After(mail_backoff::for_turn(turn, waited)),
+            Err(slot) => SendSlot::After(mail_backoff::for_slot(slot, waited)),
         }
     }
 
@@ -378,7 +378,7 @@ impl<'a> QueueFunction<'a> {
 
     /// How long work is hidden for which there was no time.
     fn soon(&self) -> TimeDelta {
-        let (least, more) = SOON;
+        let (least, more) = SHORT_HIDE;
         least + self.part_of(more)
     }
 
@@ -403,17 +403,17 @@ pub fn soon(attempt: u32) -> TimeDelta {
 }
 
 /// The instant before which a message has no effect.
-fn due(message: &Message) -> Option<Instant> {
+fn due(message: &QueueMessage) -> Option<Instant> {
     match message {
-        Message::EnrollmentEvent(event) => event.event.due(),
-        Message::PausesEnd { at } => Some(*at),
-        Message::Call(_)
-        | Message::JobStep(_)
-        | Message::Erase(_)
-        | Message::Timer(_)
-        | Message::ExpireObjects(_)
-        | Message::TestMail(_)
-        | Message::Redrive(_) => None,
+        QueueMessage::EnrollmentEvent(event) => event.event.due(),
+        QueueMessage::PausesEnd { at } => Some(*at),
+        QueueMessage::Call(_)
+        | QueueMessage::JobStep(_)
+        | QueueMessage::Erase(_)
+        | QueueMessage::Timer(_)
+        | QueueMessage::ExpireObjects(_)
+        | QueueMessage::TestMail(_)
+        | QueueMessage::Redrive(_) => None,
     }
 }
 
@@ -423,8 +423,8 @@ fn is_called_late(attempt: u32, waited: TimeDelta) -> bool {
 }
 
 /// How long a message may take whose duration depends on another server.
-fn longest(message: &Message) -> TimeDelta {
-    match (purpose(message), matches!(message, Message::Call(_))) {
+fn longest(message: &QueueMessage) -> TimeDelta {
+    match (purpose(message), matches!(message, QueueMessage::Call(_))) {
         (Some(_), _) => MAIL_TAKES,
         (None, true) => CALL_TAKES,
         (None, false) => TimeDelta::zero(),
@@ -436,26 +436,26 @@ const fn takes(outside: Duration, table: i64) -> TimeDelta {
 }
 
 /// The purpose of a mail in a queue. Messages from before queues had a purpose go first.
-fn purpose(message: &Message) -> Option<Purpose> {
+fn purpose(message: &QueueMessage) -> Option<Purpose> {
     match message {
-        Message::EnrollmentEvent(event) if event.is_delivery() => {
+        QueueMessage::EnrollmentEvent(event) if event.is_delivery() => {
             Some(event.purpose.unwrap_or(Purpose::Transactional))
         }
         // Somebody waits for it.
-        Message::TestMail(_) => Some(Purpose::Transactional),
-        Message::EnrollmentEvent(_)
-        | Message::Call(_)
-        | Message::JobStep(_)
-        | Message::Erase(_)
-        | Message::Timer(_)
-        | Message::PausesEnd { .. }
-        | Message::ExpireObjects(_)
-        | Message::Redrive(_) => None,
+        QueueMessage::TestMail(_) => Some(Purpose::Transactional),
+        QueueMessage::EnrollmentEvent(_)
+        | QueueMessage::Call(_)
+        | QueueMessage::JobStep(_)
+        | QueueMessage::Erase(_)
+        | QueueMessage::Timer(_)
+        | QueueMessage::PausesEnd { .. }
+        | QueueMessage::ExpireObjects(_)
+        | QueueMessage::Redrive(_) => None,
     }
 }
 
 /// The content of a record of a queue.
-pub(super) fn message_in(record: &Value) -> Result<Message, String> {
+pub(super) fn message_in(record: &Value) -> Result<QueueMessage, String> {
     let body = record.get("body").and_then(Value::as_str).ok_or("it has no `body`")?;
     serde_json::from_str(body).map_err(|error| error.to_string())
 }

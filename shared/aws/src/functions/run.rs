@@ -10,7 +10,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use super::Failure;
+use super::FunctionError;
 use super::start::Started;
 use crate::clock::SystemClock;
 use crate::logging;
@@ -25,7 +25,7 @@ const BEING_ENDED: Duration = Duration::from_secs(1);
 
 /// The longest that a function may take ("Lambda quotas",
 /// <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
-const LONGEST: TimeDelta = TimeDelta::minutes(15);
+const LONGEST_INVOCATION: TimeDelta = TimeDelta::minutes(15);
 
 /// Why a function does not run, as a line of the log.
 pub struct Stopped(String);
@@ -42,8 +42,8 @@ impl From<Incomplete> for Stopped {
     }
 }
 
-impl From<Failure> for Diagnostic {
-    fn from(Failure(error_message): Failure) -> Self {
+impl From<FunctionError> for Diagnostic {
+    fn from(FunctionError(error_message): FunctionError) -> Self {
         Self { error_type: "Failure".to_owned(), error_message }
     }
 }
@@ -78,7 +78,7 @@ impl Running {
     /// If Lambda cannot be reached, and the process is not being ended.
     pub async fn serve(
         self,
-        handler: impl AsyncFn(&Value) -> Result<Value, Failure>,
+        handler: impl AsyncFn(&Value) -> Result<Value, FunctionError>,
     ) -> Result<(), Stopped> {
         self.serve_until(async |event: &Value, _| handler(event).await).await
     }
@@ -91,7 +91,7 @@ impl Running {
     /// See [`serve`](Self::serve).
     pub async fn serve_until(
         self,
-        handler: impl AsyncFn(&Value, Option<Instant>) -> Result<Value, Failure>,
+        handler: impl AsyncFn(&Value, Option<Instant>) -> Result<Value, FunctionError>,
     ) -> Result<(), Stopped> {
         let (handler, figures, clock) = (&handler, &self.figures, &self.clock);
         let handled = service_fn(|event: LambdaEvent<Value>| {
@@ -123,7 +123,7 @@ impl Running {
 fn ends(deadline: u64, now: Instant) -> Option<Instant> {
     let ends = Instant::from_timestamp_millis(i64::try_from(deadline).ok()?)?;
     let left = ends - now;
-    (left > TimeDelta::zero() && left <= LONGEST).then_some(ends)
+    (left > TimeDelta::zero() && left <= LONGEST_INVOCATION).then_some(ends)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use dacapo_platform::platform::Platform;
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::{Failure, WorkOutcome, answer, keep_dead_letter, outcome, records};
+use super::{FunctionError, WorkOutcome, answer, keep_dead_letter, outcome, records};
 use crate::settings::Function;
 use record::{Change, Record};
 
@@ -42,7 +42,7 @@ const REMEMBERED: usize = 1_000;
 /// # Errors
 ///
 /// If it is no batch of a stream.
-pub async fn tag_change(platform: &Platform, event: &Value) -> Result<Value, Failure> {
+pub async fn tag_change(platform: &Platform, event: &Value) -> Result<Value, FunctionError> {
     let records = read(event)?;
     let platform = &platform.at_work();
     let mut contacts: BTreeMap<String, Vec<Record<'_>>> = BTreeMap::new();
@@ -143,7 +143,7 @@ impl<'a> EffectsFunction<'a> {
     /// # Errors
     ///
     /// If it is no batch of a stream.
-    pub async fn perform(&self, event: &Value) -> Result<Value, Failure> {
+    pub async fn perform(&self, event: &Value) -> Result<Value, FunctionError> {
         let records = read(event)?;
         let mut came = self.known(&records);
         let in_time = tokio::time::timeout(LONGEST_WAIT, self.work(&records, &mut came)).await;
@@ -217,7 +217,7 @@ impl<'a> EffectsFunction<'a> {
     }
 }
 
-fn read(event: &Value) -> Result<Vec<Record<'_>>, Failure> {
+fn read(event: &Value) -> Result<Vec<Record<'_>>, FunctionError> {
     Ok(records(event)?.iter().map(Record::of).collect())
 }
 
@@ -228,8 +228,8 @@ fn image(change: &Change) -> Option<EnrollmentImage> {
     Some(EnrollmentImage { key, old, new })
 }
 
-/// A record as text, smaller each time, for a letter that cannot hold all of it: a contact without
-/// its old image, of which only the revision counts; at last only key and revision.
+/// A record as text, smaller each time, for a dead letter that cannot hold all of it: a contact
+/// without its old image, of which only the revision counts; at last only key and revision.
 pub(super) fn smaller(record: &Value) -> Vec<String> {
     let mut smaller = Vec::new();
     let Some(change) = record.get("dynamodb") else { return smaller };

@@ -15,12 +15,12 @@ use std::time::Duration;
 use dacapo_engine::hash::stable;
 
 /// How long SES is not asked in the ordinary case, and how much longer at most.
-const PAUSE: Duration = Duration::from_secs(60);
-const PAUSE_SPREAD: Duration = Duration::from_secs(30);
+const ASK_INTERVAL: Duration = Duration::from_secs(60);
+const ASK_INTERVAL_SPREAD: Duration = Duration::from_secs(30);
 
 /// The same while nothing is known yet, and how often it is asked after such a short time.
-const SOON: Duration = Duration::from_secs(1);
-const SOON_SPREAD: Duration = Duration::from_secs(4);
+const FIRST_ASK_INTERVAL: Duration = Duration::from_secs(1);
+const FIRST_ASK_INTERVAL_SPREAD: Duration = Duration::from_secs(4);
 const SOON_TIMES: u32 = 30;
 
 /// When SES is asked next.
@@ -42,7 +42,7 @@ impl Asking {
     /// It is asked now.
     pub(super) fn asks(&mut self, now: Duration) {
         self.draw(now);
-        self.next = now + PAUSE + PAUSE_SPREAD.mul_f64(self.drawn);
+        self.next = now + ASK_INTERVAL + ASK_INTERVAL_SPREAD.mul_f64(self.drawn);
     }
 
     /// It did not answer, but may in a moment. Answers whether it is asked then.
@@ -51,7 +51,7 @@ impl Asking {
         if soon {
             self.soon += 1;
             self.draw(now);
-            self.next = now + SOON + SOON_SPREAD.mul_f64(self.drawn);
+            self.next = now + FIRST_ASK_INTERVAL + FIRST_ASK_INTERVAL_SPREAD.mul_f64(self.drawn);
         }
         soon
     }
@@ -84,10 +84,16 @@ mod tests {
             asking.asks(now);
         }
         assert_eq!(waits.len(), 30);
-        assert!(waits.iter().all(|wait| (SOON..=SOON + SOON_SPREAD).contains(wait)), "{waits:?}");
+        assert!(
+            waits
+                .iter()
+                .all(|wait| (FIRST_ASK_INTERVAL..=FIRST_ASK_INTERVAL + FIRST_ASK_INTERVAL_SPREAD)
+                    .contains(wait)),
+            "{waits:?}"
+        );
         let shortest = waits.iter().min().unwrap();
         let longest = waits.iter().max().unwrap();
         assert!(*longest - *shortest > Duration::from_secs(2), "no two go in step: {waits:?}");
-        assert!(asking.is_in(now) >= PAUSE, "SES is left alone for a while");
+        assert!(asking.is_in(now) >= ASK_INTERVAL, "SES is left alone for a while");
     }
 }

@@ -123,7 +123,7 @@ impl Mailer for SesMailer {
         sent
     }
 
-    async fn turn(&self, purpose: Purpose, within: Duration) -> Result<Duration, TimeDelta> {
+    async fn send_slot(&self, purpose: Purpose, within: Duration) -> Result<Duration, TimeDelta> {
         let (began, mut waited) = (uptime(), Duration::ZERO);
         loop {
             self.ask().await;
@@ -131,7 +131,7 @@ impl Mailer for SesMailer {
             let left = within.saturating_sub(now.saturating_sub(began));
             let guesses = self.pace.guesses_for(now).filter(|guesses| *guesses < left);
             let (wait, is_turn) =
-                match (self.pace.turn(purpose, now, guesses.unwrap_or(left)), guesses) {
+                match (self.pace.slot(purpose, now, guesses.unwrap_or(left)), guesses) {
                     (Ok(wait), _) => (wait, true),
                     // Meanwhile SES may have answered how fast mail may be sent.
                     (Err(_), Some(guesses)) => (guesses, false),

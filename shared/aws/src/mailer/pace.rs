@@ -31,7 +31,7 @@ const MARKETING_RATE: f64 = 0.8;
 const MARKETING_QUOTA: f64 = 0.9;
 
 /// How many transactional mails an instance sends at once: a batch.
-const AT_ONCE: u32 = 10;
+const MAILS_AT_ONCE: u32 = 10;
 
 /// By how much an instance is out of step with the others, at most: rates are counted by the
 /// second.
@@ -124,20 +124,20 @@ impl Pace {
         Self { instances: f64::from(instances.max(1)), state: Mutex::new(state) }
     }
 
-    /// How long a mail waits for its turn, which is reserved for it from now on. `Err`: its turn
+    /// How long a mail waits for its slot, which is reserved for it from now on. `Err`: its slot
     /// would come later than `within`, this long from now, and is not reserved.
     ///
     /// # Errors
     ///
     /// See above.
-    pub fn turn(
+    pub fn slot(
         &self,
         purpose: Purpose,
         now: Duration,
         within: Duration,
     ) -> Result<Duration, Duration> {
         let mut state = self.state();
-        // Mail that is held anyway takes no turn.
+        // Mail that is held anyway takes no slot.
         if state.held(purpose, now, self.instances).is_some() {
             return Ok(Duration::ZERO);
         }
@@ -152,7 +152,7 @@ impl Pace {
         // again.
         let step = interval.min(STEP).mul_f64(state.asking.drawn());
         let (next, ahead) = match purpose {
-            Purpose::Transactional => (&mut state.transactional, interval * AT_ONCE),
+            Purpose::Transactional => (&mut state.transactional, interval * MAILS_AT_ONCE),
             Purpose::Marketing => (&mut state.marketing, Duration::ZERO),
         };
         let exact = if *next > now { *next } else { now + step };
@@ -312,22 +312,22 @@ mod tests {
         pace
     }
 
-    /// How many mails have their turn within a time, if each is asked for after the turn of the one
+    /// How many mails have their slot within a time, if each is asked for after the slot of the one
     /// before.
-    fn turns(pace: &Pace, purpose: Purpose, from: f64, until: f64) -> usize {
+    fn slots(pace: &Pace, purpose: Purpose, from: f64, until: f64) -> usize {
         let mut now = seconds(from);
-        let mut turns = 0;
+        let mut slots = 0;
         while now < seconds(until) {
-            now += pace.turn(purpose, now, seconds(1_000.0)).unwrap();
-            turns += 1;
+            now += pace.slot(purpose, now, seconds(1_000.0)).unwrap();
+            slots += 1;
         }
-        turns
+        slots
     }
 
     #[test]
     fn all_instances_together_send_marketing_mail_at_four_fifths_of_the_rate() {
-        assert_eq!(turns(&pace(USUAL), Marketing, 0.0, 1_000.0).div_ceil(10), 113);
-        assert_eq!(turns(&pace(Account { rate: 1.0, ..USUAL }), Marketing, 0.0, 1_000.0), 81);
+        assert_eq!(slots(&pace(USUAL), Marketing, 0.0, 1_000.0).div_ceil(10), 113);
+        assert_eq!(slots(&pace(Account { rate: 1.0, ..USUAL }), Marketing, 0.0, 1_000.0), 81);
     }
 
     #[test]
@@ -335,19 +335,19 @@ mod tests {
         let pace = pace(USUAL);
         for _ in 0..10 {
             assert_eq!(
-                pace.turn(Transactional, Duration::ZERO, Duration::ZERO),
+                pace.slot(Transactional, Duration::ZERO, Duration::ZERO),
                 Ok(Duration::ZERO)
             );
         }
-        let more = turns(&pace, Transactional, 0.0, 100.0);
+        let more = slots(&pace, Transactional, 0.0, 100.0);
         assert!((140..=142).contains(&more), "{more}");
     }
 
     #[test]
     fn marketing_mail_does_not_wait_in_front_of_transactional_mail() {
         let pace = pace(USUAL);
-        while pace.turn(Marketing, Duration::ZERO, seconds(20.0)).is_ok() {}
-        assert_eq!(pace.turn(Transactional, Duration::ZERO, Duration::ZERO), Ok(Duration::ZERO));
+        while pace.slot(Marketing, Duration::ZERO, seconds(20.0)).is_ok() {}
+        assert_eq!(pace.slot(Transactional, Duration::ZERO, Duration::ZERO), Ok(Duration::ZERO));
     }
 
     #[test]
@@ -355,7 +355,7 @@ mod tests {
         let waits = [1, 2, 3, 4].map(|millis| {
             let (pace, now) = (Pace::of(10), Duration::from_millis(millis));
             assert!(pace.asks(now));
-            pace.turn(Marketing, now, seconds(1.0)).unwrap().as_millis()
+            pace.slot(Marketing, now, seconds(1.0)).unwrap().as_millis()
         });
         let mut others = waits.to_vec();
         others.sort_unstable();
@@ -366,10 +366,10 @@ mod tests {
     #[test]
     fn what_comes_too_late_has_no_turn_and_takes_none_away() {
         let pace = pace(Account { rate: 0.1, ..USUAL });
-        assert!(pace.turn(Marketing, Duration::ZERO, seconds(20.0)).unwrap() <= STEP);
-        let late = pace.turn(Marketing, Duration::ZERO, seconds(20.0));
+        assert!(pace.slot(Marketing, Duration::ZERO, seconds(20.0)).unwrap() <= STEP);
+        let late = pace.slot(Marketing, Duration::ZERO, seconds(20.0));
         assert!(late.unwrap_err() >= seconds(125.0) && late.unwrap_err() <= seconds(126.0));
-        assert_eq!(pace.turn(Marketing, Duration::ZERO, seconds(20.0)), late);
+        assert_eq!(pace.slot(Marketing, Duration::ZERO, seconds(20.0)), late);
     }
 
     #[test]
@@ -377,9 +377,9 @@ mod tests {
         let pace = pace(USUAL);
         pace.refused(Hold::Rate, seconds(1.0));
         // Half of its share: one every 1.8 seconds at first.
-        let marketing = turns(&pace, Marketing, 1.0, 8.0);
+        let marketing = slots(&pace, Marketing, 1.0, 8.0);
         assert!((4..=5).contains(&marketing), "{marketing}");
-        let transactional = turns(&pace, Transactional, 1.0, 11.0);
+        let transactional = slots(&pace, Transactional, 1.0, 11.0);
         assert!((25..=26).contains(&transactional), "{transactional}");
         assert!((pace.state().part_of_share(seconds(23.5)) - 0.75).abs() < 1e-9);
         assert!((pace.state().part_of_share(seconds(46.0)) - 1.0).abs() < 1e-9);
@@ -423,9 +423,9 @@ mod tests {
         assert!(pace.asks(seconds(101.0)));
         pace.said(Account { sends: false, ..USUAL }, seconds(101.0));
         assert_eq!(held(Transactional, 1_000.0), Some(Hold::Stopped));
-        // Mail that is held takes no turn.
-        assert_eq!(pace.turn(Marketing, seconds(1_000.0), Duration::ZERO), Ok(Duration::ZERO));
-        assert_eq!(pace.turn(Marketing, seconds(1_000.0), Duration::ZERO), Ok(Duration::ZERO));
+        // Mail that is held takes no slot.
+        assert_eq!(pace.slot(Marketing, seconds(1_000.0), Duration::ZERO), Ok(Duration::ZERO));
+        assert_eq!(pace.slot(Marketing, seconds(1_000.0), Duration::ZERO), Ok(Duration::ZERO));
         assert!(pace.asks(seconds(1_000.0)), "it may be allowed to again");
     }
 
@@ -437,16 +437,16 @@ mod tests {
             assert!(pace.not_said(Duration::ZERO));
             let again = pace.guesses_for(Duration::ZERO).unwrap();
             assert!((seconds(1.0)..=seconds(5.0)).contains(&again), "{again:?}");
-            while pace.turn(Marketing, Duration::ZERO, again).is_ok() {}
+            while pace.slot(Marketing, Duration::ZERO, again).is_ok() {}
             assert!(!pace.asks(again - Duration::from_millis(1)));
             assert!(pace.asks(again));
             pace.said(Account { rate, ..USUAL }, again);
             assert_eq!(pace.guesses_for(again), None);
             let interval = seconds(10.0 / (rate * MARKETING_RATE));
-            let next = pace.turn(Marketing, again, seconds(100.0)).unwrap();
+            let next = pace.slot(Marketing, again, seconds(100.0)).unwrap();
             assert!(next <= interval.max(STEP), "{rate} a second: the next in {next:?}");
             let more =
-                turns(&pace, Marketing, again.as_secs_f64() + 10.0, again.as_secs_f64() + 110.0);
+                slots(&pace, Marketing, again.as_secs_f64() + 10.0, again.as_secs_f64() + 110.0);
             let expected = (rate * MARKETING_RATE * 10.0) as usize;
             assert!(more.abs_diff(expected) <= 10, "{more} of {expected}");
         }

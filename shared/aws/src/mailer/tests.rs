@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::testing::{Answer, Server, Then, clients, unused_address};
+use crate::testing::{PreparedAnswer, Server, Then, clients, unused_address};
 
 fn mail() -> Mail {
     Mail {
@@ -27,7 +27,7 @@ fn mail() -> Mail {
     }
 }
 
-async fn sent(answer: Answer) -> (Result<String, MailError>, Server) {
+async fn sent(answer: PreparedAnswer) -> (Result<String, MailError>, Server) {
     let server = Server::answering([answer]).await;
     let mailer = SesMailer::new(clients(&server.url).ses(), Some("set".to_owned()), 10);
     (mailer.send(&mail()).await, server)
@@ -35,7 +35,7 @@ async fn sent(answer: Answer) -> (Result<String, MailError>, Server) {
 
 #[tokio::test]
 async fn a_mail_is_one_request_with_tags_and_one_click_unsubscribing() {
-    let (sent, server) = sent(Answer::json(200, r#"{"MessageId":"m-1"}"#)).await;
+    let (sent, server) = sent(PreparedAnswer::json(200, r#"{"MessageId":"m-1"}"#)).await;
     assert_eq!(sent, Ok("m-1".to_owned()));
     let [asked] = &server.asked()[..] else { panic!("{:?}", server.asked()) };
     assert!(asked.head.starts_with("POST /v2/email/outbound-emails HTTP/1.1"), "{}", asked.head);
@@ -66,7 +66,7 @@ async fn a_mail_is_one_request_with_tags_and_one_click_unsubscribing() {
 
 /// What SES is handed as the subject of a mail.
 async fn handed(subject: &str) -> Value {
-    let server = Server::answering([Answer::json(200, r#"{"MessageId":"m-1"}"#)]).await;
+    let server = Server::answering([PreparedAnswer::json(200, r#"{"MessageId":"m-1"}"#)]).await;
     let mailer = SesMailer::new(clients(&server.url).ses(), None, 10);
     let mail = Mail { subject: subject.to_owned(), ..mail() };
     mailer.send(&mail).await.unwrap();
@@ -103,7 +103,7 @@ async fn a_subject_is_handed_over_as_ascii_that_fits_into_a_header_and_says_what
 async fn what_may_pass_is_not_now() {
     for (status, kind) in [(500, "InternalServiceErrorException"), (408, "RequestTimeoutException")]
     {
-        let (sent, server) = sent(Answer::error(status, kind, "for now")).await;
+        let (sent, server) = sent(PreparedAnswer::error(status, kind, "for now")).await;
         assert!(matches!(sent, Err(MailError::NotNow(_))), "{kind}: {sent:?}");
         assert_eq!(server.asked().len(), 1, "a mail is asked for once");
     }
@@ -131,7 +131,7 @@ async fn a_rate_or_a_quota_that_is_used_up_and_a_service_that_takes_none_fail_no
         (400, "RequestExpired", "not from here", Hold::Stopped),
         (503, "ServiceUnavailable", "not now", Hold::Stopped),
     ] {
-        let (sent, server) = sent(Answer::error(status, kind, said)).await;
+        let (sent, server) = sent(PreparedAnswer::error(status, kind, said)).await;
         let Err(MailError::Held(held, _)) = &sent else { panic!("{kind}: {sent:?}") };
         assert_eq!(*held, hold, "{kind}: {said}");
         assert_eq!(server.asked().len(), 1, "{kind}: a mail is asked for once");
@@ -141,7 +141,7 @@ async fn a_rate_or_a_quota_that_is_used_up_and_a_service_that_takes_none_fail_no
 #[tokio::test]
 async fn what_is_wrong_with_the_mail_is_refused() {
     for kind in ["MessageRejected", "BadRequestException", "SomethingNewException"] {
-        let (sent, _) = sent(Answer::error(400, kind, "no")).await;
+        let (sent, _) = sent(PreparedAnswer::error(400, kind, "no")).await;
         assert!(matches!(sent, Err(MailError::Refused(_))), "{kind}: {sent:?}");
     }
 }
@@ -153,7 +153,7 @@ async fn a_sender_that_is_not_verified_holds_mail_and_a_recipient_in_the_sandbox
         let said = format!(
             "Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: {identities}"
         );
-        sent(Answer::error(400, "MessageRejected", &said)).await.0
+        sent(PreparedAnswer::error(400, "MessageRejected", &said)).await.0
     };
     for sender in [
         "jo@example.com",
@@ -177,14 +177,14 @@ async fn a_sender_that_is_not_verified_holds_mail_and_a_recipient_in_the_sandbox
 async fn an_answer_that_is_lost_leaves_the_outcome_unknown_and_nothing_is_sent_twice() {
     // What stands between may answer too, after SES has taken the mail: without a name of SES.
     for answer in [
-        Answer::HangsUp,
-        Answer::error(504, "X", "timed out"),
-        Answer::json(200, "{"),
-        Answer::json(500, "{}"),
-        Answer::json(503, "{}"),
-        Answer::json(408, "{}"),
-        Answer::error(500, "InternalFailure", "an unknown error"),
-        Answer::error(400, "RequestAbortedException", "aborted before a reply was sent"),
+        PreparedAnswer::HangsUp,
+        PreparedAnswer::error(504, "X", "timed out"),
+        PreparedAnswer::json(200, "{"),
+        PreparedAnswer::json(500, "{}"),
+        PreparedAnswer::json(503, "{}"),
+        PreparedAnswer::json(408, "{}"),
+        PreparedAnswer::error(500, "InternalFailure", "an unknown error"),
+        PreparedAnswer::error(400, "RequestAbortedException", "aborted before a reply was sent"),
     ] {
         let (sent, server) = sent(answer.clone()).await;
         assert!(matches!(sent, Err(MailError::Unknown(_))), "{answer:?}: {sent:?}");
@@ -198,12 +198,13 @@ async fn an_answer_that_is_lost_leaves_the_outcome_unknown_and_nothing_is_sent_t
 #[tokio::test]
 async fn a_mail_leaves_once_whatever_became_of_the_connection_of_the_one_before() {
     for then in [Then::IsDeaf, Then::Resets, Then::Closes] {
-        let taken = Answer::json(200, r#"{"MessageId":"m-1"}"#);
-        let server = Server::answering_then([Answer::json(200, ACCOUNT), taken], then).await;
+        let taken = PreparedAnswer::json(200, r#"{"MessageId":"m-1"}"#);
+        let server =
+            Server::answering_then([PreparedAnswer::json(200, ACCOUNT), taken], then).await;
         let mailer = SesMailer::new(clients(&server.url).ses(), None, 10);
-        let turn = mailer.turn(Purpose::Transactional, Duration::ZERO).await;
+        let slot = mailer.send_slot(Purpose::Transactional, Duration::ZERO).await;
         assert_eq!(
-            (turn, mailer.pace.held(Purpose::Marketing, uptime())),
+            (slot, mailer.pace.held(Purpose::Marketing, uptime())),
             (Ok(Duration::ZERO), None)
         );
         for _ in 0..3 {
@@ -241,22 +242,23 @@ const ACCOUNT: &str = r#"{
     "SendQuota": { "Max24HourSend": 100.0, "MaxSendRate": 5.0, "SentLast24Hours": 80.0 }
 }"#;
 
-async fn mailer_answered(account: Answer) -> (SesMailer, Server) {
-    let server = Server::answering([account, Answer::json(200, r#"{"MessageId":"m-1"}"#)]).await;
+async fn mailer_answered(account: PreparedAnswer) -> (SesMailer, Server) {
+    let server =
+        Server::answering([account, PreparedAnswer::json(200, r#"{"MessageId":"m-1"}"#)]).await;
     (SesMailer::new(clients(&server.url).ses(), None, 1), server)
 }
 
 #[tokio::test]
 async fn what_the_account_may_send_is_asked_once_and_kept_to() {
-    let (mailer, server) = mailer_answered(Answer::json(200, ACCOUNT)).await;
-    let turns = futures_util::future::join_all(
-        (0..6).map(|_| mailer.turn(Purpose::Marketing, Duration::from_millis(800))),
+    let (mailer, server) = mailer_answered(PreparedAnswer::json(200, ACCOUNT)).await;
+    let slots = futures_util::future::join_all(
+        (0..6).map(|_| mailer.send_slot(Purpose::Marketing, Duration::from_millis(800))),
     );
-    let turns = turns.await;
+    let slots = slots.await;
     // Four a second: this many within the time, the first at once or a little later; the others
-    // have no turn.
-    let had = turns.iter().filter(|turn| turn.is_ok()).count();
-    assert!((2..=4).contains(&had) && turns[had..].iter().all(Result::is_err), "{turns:?}");
+    // have no slot.
+    let had = slots.iter().filter(|slot| slot.is_ok()).count();
+    assert!((2..=4).contains(&had) && slots[had..].iter().all(Result::is_err), "{slots:?}");
     let [asked] = &server.asked()[..] else { panic!("{:?}", server.asked()) };
     assert!(asked.head.starts_with("GET /v2/email/account HTTP/1.1"), "{}", asked.head);
     // Nine tenths of a hundred.
@@ -272,20 +274,20 @@ async fn what_the_account_may_send_is_asked_once_and_kept_to() {
 #[tokio::test]
 async fn who_was_not_answered_asks_again_in_seconds_and_mail_that_waits_leaves_at_the_rate() {
     for refused in [
-        Answer::error(429, "TooManyRequestsException", "Rate exceeded"),
-        Answer::error(400, "ThrottlingException", "Rate exceeded"),
-        Answer::error(503, "ServiceUnavailable", "not now"),
-        Answer::HangsUp,
+        PreparedAnswer::error(429, "TooManyRequestsException", "Rate exceeded"),
+        PreparedAnswer::error(400, "ThrottlingException", "Rate exceeded"),
+        PreparedAnswer::error(503, "ServiceUnavailable", "not now"),
+        PreparedAnswer::HangsUp,
     ] {
         let fast = ACCOUNT.replace(r#""MaxSendRate": 5.0"#, r#""MaxSendRate": 280.0"#);
-        let server = Server::answering([refused.clone(), Answer::json(200, &fast)]).await;
+        let server = Server::answering([refused.clone(), PreparedAnswer::json(200, &fast)]).await;
         let mailer = SesMailer::new(clients(&server.url).ses(), None, 30);
         let began = uptime();
-        // At the guessed rate the last one has its turn after 27 seconds, at that of the account
+        // At the guessed rate the last one has its slot after 27 seconds, at that of the account
         // after one.
-        let turns = (0..10).map(|_| mailer.turn(Purpose::Marketing, Duration::from_secs(20)));
-        let turns = futures_util::future::join_all(turns).await;
-        assert!(turns.iter().all(Result::is_ok), "{refused:?}: {turns:?}");
+        let slots = (0..10).map(|_| mailer.send_slot(Purpose::Marketing, Duration::from_secs(20)));
+        let slots = futures_util::future::join_all(slots).await;
+        assert!(slots.iter().all(Result::is_ok), "{refused:?}: {slots:?}");
         let took = uptime() - began;
         assert!(took < Duration::from_secs(10), "{refused:?}: {took:?}");
         assert_eq!(server.asked().len(), 2, "{refused:?}: one asks for all");
@@ -295,12 +297,16 @@ async fn who_was_not_answered_asks_again_in_seconds_and_mail_that_waits_leaves_a
 #[tokio::test]
 async fn who_may_not_ask_is_not_answered_and_leaves_ses_alone() {
     for refused in [
-        Answer::error(403, "AccessDeniedException", "not authorized to perform ses:GetAccount"),
-        Answer::json(200, "{}"),
+        PreparedAnswer::error(
+            403,
+            "AccessDeniedException",
+            "not authorized to perform ses:GetAccount",
+        ),
+        PreparedAnswer::json(200, "{}"),
     ] {
         let (mailer, server) = mailer_answered(refused).await;
-        let turn = mailer.turn(Purpose::Transactional, Duration::ZERO).await;
-        assert_eq!(turn, Ok(Duration::ZERO));
+        let slot = mailer.send_slot(Purpose::Transactional, Duration::ZERO).await;
+        assert_eq!(slot, Ok(Duration::ZERO));
         let again = mailer.pace.guesses_for(uptime()).unwrap();
         assert!(again > Duration::from_secs(50), "{again:?}");
         assert_eq!(server.asked().len(), 1);
@@ -311,8 +317,11 @@ async fn who_may_not_ask_is_not_answered_and_leaves_ses_alone() {
 async fn an_account_that_may_not_send_holds_all_mail() {
     let paused = ACCOUNT.replace(r#""SendingEnabled": true"#, r#""SendingEnabled": false"#);
     for account in [paused, ACCOUNT.replace("HEALTHY", "SHUTDOWN")] {
-        let (mailer, _) = mailer_answered(Answer::json(200, &account)).await;
-        assert_eq!(mailer.turn(Purpose::Transactional, Duration::ZERO).await, Ok(Duration::ZERO));
+        let (mailer, _) = mailer_answered(PreparedAnswer::json(200, &account)).await;
+        assert_eq!(
+            mailer.send_slot(Purpose::Transactional, Duration::ZERO).await,
+            Ok(Duration::ZERO)
+        );
         let held = mailer.held(Purpose::Transactional).map(|(hold, _)| hold);
         assert_eq!(held, Some(Hold::Stopped), "{account}");
     }
@@ -321,14 +330,18 @@ async fn an_account_that_may_not_send_holds_all_mail() {
 #[tokio::test]
 async fn mail_leaves_at_the_usual_rate_where_ses_does_not_say_what_the_account_may() {
     for answer in [
-        Answer::error(403, "AccessDeniedException", "not authorized to perform ses:GetAccount"),
-        Answer::HangsUp,
-        Answer::json(200, "{}"),
+        PreparedAnswer::error(
+            403,
+            "AccessDeniedException",
+            "not authorized to perform ses:GetAccount",
+        ),
+        PreparedAnswer::HangsUp,
+        PreparedAnswer::json(200, "{}"),
     ] {
         let (mailer, _) = mailer_answered(answer).await;
         for _ in 0..10 {
-            let turn = mailer.turn(Purpose::Transactional, Duration::ZERO).await;
-            assert_eq!(turn, Ok(Duration::ZERO));
+            let slot = mailer.send_slot(Purpose::Transactional, Duration::ZERO).await;
+            assert_eq!(slot, Ok(Duration::ZERO));
         }
         assert_eq!(mailer.held(Purpose::Marketing), None);
     }

@@ -32,7 +32,7 @@ use plan::{Outgoing, Plan};
 use timers::{SchedulerTimers, SetTimers};
 
 /// How many requests are in progress at once, to each of the two.
-const AT_ONCE: usize = 16;
+const REQUESTS_AT_ONCE: usize = 16;
 
 /// How often those messages of a batch are sent again that a queue has not accepted.
 const OFFERS: usize = 3;
@@ -78,7 +78,8 @@ impl AwsOutbox {
     async fn send_all(&self, batches: Vec<(Queue, Vec<Outgoing>)>) -> Vec<NotTaken> {
         let each: Vec<_> =
             batches.into_iter().map(|(queue, batch)| self.send(queue, batch).boxed()).collect();
-        let sent: Vec<Vec<NotTaken>> = stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
+        let sent: Vec<Vec<NotTaken>> =
+            stream::iter(each).buffer_unordered(REQUESTS_AT_ONCE).collect().await;
         sent.into_iter().flatten().collect()
     }
 
@@ -122,7 +123,7 @@ impl AwsOutbox {
             let sent = request.send().await;
             let sent = sent.map_err(|error| of_a_batch(&error.into_service_error()))?;
             let taken = sent.successful().iter().map(|entry| (entry.id(), Ok(())));
-            let refused = sent.failed().iter().filter(|entry| is_for_good(entry));
+            let refused = sent.failed().iter().filter(|entry| is_permanent(entry));
             let refused = refused.map(|entry| (entry.id(), Err(Declined::Permanent(told(entry)))));
             for (id, answer) in taken.chain(refused) {
                 let place = id.parse().ok().and_then(|at: usize| answers.get_mut(at));
@@ -169,7 +170,7 @@ impl Outbox for AwsOutbox {
 /// Whether a message of a batch would be refused every time (Amazon SQS API Reference,
 /// `BatchResultErrorEntry`, `SenderFault`:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_BatchResultErrorEntry.html>).
-fn is_for_good(entry: &BatchResultErrorEntry) -> bool {
+fn is_permanent(entry: &BatchResultErrorEntry) -> bool {
     entry.sender_fault() && !PASSING.iter().any(|passing| entry.code().contains(passing))
 }
 

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
-use dacapo_platform::ports::{Declined, LONGEST_DELAY, Message, NotTaken, Order, Queue};
+use dacapo_platform::ports::{Declined, LONGEST_DELAY, NotTaken, Order, Queue, QueueMessage};
 
 /// What is due within this time goes straight to the queue: the Scheduler knows minutes only.
-const SOON: TimeDelta = TimeDelta::minutes(2);
+const SHORTEST_SCHEDULE: TimeDelta = TimeDelta::minutes(2);
 
 /// How much earlier other schedules are set. The receiver of the message waits for the instant
 /// itself.
-const EARLY: TimeDelta = TimeDelta::minutes(1);
+const SCHEDULED_EARLIER_BY: TimeDelta = TimeDelta::minutes(1);
 
 /// How many messages SQS takes at once.
 const MOST_A_BATCH: usize = 10;
@@ -76,8 +76,8 @@ impl Plan {
                     plan.cancels.push(name.clone());
                     continue;
                 }
-                Order::Schedule { name, at, message } if *at - now > SOON => {
-                    schedule(&order, name, *at - EARLY, message)
+                Order::Schedule { name, at, message } if *at - now > SHORTEST_SCHEDULE => {
+                    schedule(&order, name, *at - SCHEDULED_EARLIER_BY, message)
                         .map(|schedule| plan.schedules.push(schedule))
                 }
                 Order::Schedule { at, message, .. } => outgoing(&order, message, *at, now)
@@ -100,7 +100,7 @@ fn schedule(
     order: &Order,
     name: &str,
     at: Instant,
-    message: &Message,
+    message: &QueueMessage,
 ) -> Result<NewSchedule, Declined> {
     let (order, name, input) = (order.clone(), name.to_owned(), text(message)?);
     let expression = format!("at({})", at.format("%Y-%m-%dT%H:%M:%S"));
@@ -109,7 +109,7 @@ fn schedule(
 
 fn outgoing(
     order: &Order,
-    message: &Message,
+    message: &QueueMessage,
     at: Instant,
     now: Instant,
 ) -> Result<Outgoing, Declined> {
@@ -126,7 +126,7 @@ fn outgoing(
     Ok(Outgoing { order, body, delay: i32::try_from(seconds).unwrap_or(0) })
 }
 
-fn text(message: &Message) -> Result<String, Declined> {
+fn text(message: &QueueMessage) -> Result<String, Declined> {
     let text = serde_json::to_string(message).map_err(|e| Declined::Permanent(e.to_string()))?;
     if text.len() > LARGEST_BATCH {
         let (bytes, most) = (text.len(), LARGEST_BATCH);
@@ -167,8 +167,8 @@ mod tests {
         Instant::from_timestamp_millis(1_796_126_400_000 + millis).unwrap()
     }
 
-    fn enrollment_event(due: Instant) -> Message {
-        Message::EnrollmentEvent(EnrollmentEvent {
+    fn enrollment_event(due: Instant) -> QueueMessage {
+        QueueMessage::EnrollmentEvent(EnrollmentEvent {
             contact: ContactId::new("c0123456789abcde").unwrap(),
             campaign: CampaignId::new("appointment-loop").unwrap(),
             event: Event::TimerDue { run: 2, step: 7, due },
@@ -254,11 +254,11 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_fits_nowhere_is_refused_for_good_and_the_rest_is_planned() {
+    fn a_message_that_fits_nowhere_is_refused_permanently_and_the_rest_is_planned() {
         let contact = ContactId::new("c1").unwrap();
         let pending = |name: String| {
-            let message = Box::new(Message::Erase(contact.clone()));
-            let message = Message::Timer(PendingTimer { name, at: at(0), message });
+            let message = Box::new(QueueMessage::Erase(contact.clone()));
+            let message = QueueMessage::Timer(PendingTimer { name, at: at(0), message });
             Order::Send { queue: Queue::Jobs, at: at(0), message }
         };
         let large = pending("x".repeat(256 * 1024));

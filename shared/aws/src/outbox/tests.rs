@@ -3,12 +3,12 @@
 use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_platform::Instant;
-use dacapo_platform::ports::{EnrollmentEvent, Message};
+use dacapo_platform::ports::{EnrollmentEvent, QueueMessage};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::settings::Schedules;
-use crate::testing::{Answer, Server, clients};
+use crate::testing::{PreparedAnswer, Server, clients};
 
 struct Standing;
 
@@ -38,8 +38,8 @@ fn outbox(server: &Server) -> AwsOutbox {
         .with_timers(clients.scheduler(), schedules)
 }
 
-fn enrollment_event(event: Event) -> Message {
-    Message::EnrollmentEvent(EnrollmentEvent {
+fn enrollment_event(event: Event) -> QueueMessage {
+    QueueMessage::EnrollmentEvent(EnrollmentEvent {
         contact: ContactId::new("c1").unwrap(),
         campaign: CampaignId::new("hello").unwrap(),
         event,
@@ -60,16 +60,16 @@ fn mail(step: u32) -> Order {
 }
 
 /// What the Scheduler's answer means for a timer, and what was asked of it.
-async fn set(answer: Answer) -> (Vec<NotTaken>, Server) {
+async fn set(answer: PreparedAnswer) -> (Vec<NotTaken>, Server) {
     let server = Server::answering([answer]).await;
     (outbox(&server).dispatch(vec![timer("t-1")]).await, server)
 }
 
 #[tokio::test]
-async fn a_timer_is_refused_for_good_only_where_it_is_wrong_itself() {
+async fn a_timer_is_refused_permanently_only_where_it_is_wrong_itself() {
     const ROLE: &str =
         "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.";
-    for (status, kind, said, for_good) in [
+    for (status, kind, said, permanent) in [
         (
             400,
             "ValidationException",
@@ -83,22 +83,23 @@ async fn a_timer_is_refused_for_good_only_where_it_is_wrong_itself() {
         (403, "AccessDeniedException", "is not authorized to perform: iam:PassRole", false),
         (400, "SomethingNewException", "who knows", false),
     ] {
-        let (not_taken, _) = set(Answer::error(status, kind, said)).await;
+        let (not_taken, _) = set(PreparedAnswer::error(status, kind, said)).await;
         let [NotTaken { order, why }] = &not_taken[..] else { panic!("{kind}: {not_taken:?}") };
         assert_eq!(*order, timer("t-1"));
-        let (words, is_for_good) = match why {
+        let (words, is_permanent) = match why {
             Declined::Retryable(words) => (words, false),
             Declined::Permanent(words) => (words, true),
         };
-        assert_eq!(is_for_good, for_good, "{kind}: {words}");
+        assert_eq!(is_permanent, permanent, "{kind}: {words}");
         assert!(words.contains(kind) && words.contains(said), "{words}");
     }
 }
 
 #[tokio::test]
 async fn a_timer_that_is_wrong_is_asked_for_once_and_the_next_one_all_the_same() {
-    let refuses = Answer::error(400, "ValidationException", "no");
-    let takes = Answer::json(200, r#"{"ScheduleArn":"arn:aws:scheduler:::schedule/group/t-2"}"#);
+    let refuses = PreparedAnswer::error(400, "ValidationException", "no");
+    let takes =
+        PreparedAnswer::json(200, r#"{"ScheduleArn":"arn:aws:scheduler:::schedule/group/t-2"}"#);
     let server = Server::answering([refuses, takes]).await;
     let outbox = outbox(&server);
     assert_eq!(outbox.dispatch(vec![timer("t-1")]).await.len(), 1);
@@ -108,7 +109,7 @@ async fn a_timer_that_is_wrong_is_asked_for_once_and_the_next_one_all_the_same()
 
 #[tokio::test]
 async fn a_scheduler_that_takes_nothing_is_asked_nothing_for_a_while() {
-    let answer = Answer::error(402, "ServiceQuotaExceededException", "too many");
+    let answer = PreparedAnswer::error(402, "ServiceQuotaExceededException", "too many");
     let server = Server::answering([answer]).await;
     let outbox = outbox(&server);
     for _ in 0..3 {
@@ -123,7 +124,7 @@ async fn a_scheduler_that_takes_nothing_is_asked_nothing_for_a_while() {
 
 /// The answer of SQS to a batch: the accepted ids, and for the others the code and whether it is
 /// the sender's fault.
-fn answer(taken: &[&str], failed: &[(&str, &str, bool)]) -> Answer {
+fn answer(taken: &[&str], failed: &[(&str, &str, bool)]) -> PreparedAnswer {
     let taken: Vec<Value> = taken
         .iter()
         .map(|id| json!({ "Id": id, "MessageId": format!("m{id}"), "MD5OfMessageBody": "0" }))
@@ -132,7 +133,7 @@ fn answer(taken: &[&str], failed: &[(&str, &str, bool)]) -> Answer {
         .iter()
         .map(|(id, code, fault)| json!({ "Id": id, "Code": code, "SenderFault": fault }))
         .collect();
-    Answer::json(200, &json!({ "Successful": taken, "Failed": failed }).to_string())
+    PreparedAnswer::json(200, &json!({ "Successful": taken, "Failed": failed }).to_string())
 }
 
 /// The ids that were sent.
@@ -146,7 +147,7 @@ fn offered(server: &Server) -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn a_message_that_is_wrong_is_refused_for_good_and_the_others_of_its_batch_are_taken() {
+async fn a_message_that_is_wrong_is_refused_permanently_and_the_others_of_its_batch_are_taken() {
     let server = Server::answering([
         answer(&["0"], &[("1", "InvalidMessageContents", true), ("2", "InternalError", false)]),
         answer(&[], &[("2", "RequestThrottled", true)]),
@@ -169,19 +170,19 @@ async fn what_a_queue_does_not_take_three_times_is_not_taken_for_now() {
 }
 
 #[tokio::test]
-async fn none_of_a_batch_is_taken_for_now_or_for_good() {
-    for (kind, for_good) in [
+async fn none_of_a_batch_is_taken_for_now_or_permanently() {
+    for (kind, permanent) in [
         ("com.amazonaws.sqs#BatchRequestTooLong", true),
         ("com.amazonaws.sqs#InvalidMessageContents", true),
         ("com.amazonaws.sqs#QueueDoesNotExist", false),
         ("com.amazon.coral.service#AccessDeniedException", false),
     ] {
-        let server = Server::answering([Answer::error(400, kind, "said")]).await;
+        let server = Server::answering([PreparedAnswer::error(400, kind, "said")]).await;
         let not_taken = outbox(&server).dispatch(vec![mail(1), mail(2)]).await;
         assert_eq!(not_taken.len(), 2, "{kind}");
         let is_meant = |one: &NotTaken| match &one.why {
-            Declined::Retryable(_) => !for_good,
-            Declined::Permanent(_) => for_good,
+            Declined::Retryable(_) => !permanent,
+            Declined::Permanent(_) => permanent,
         };
         assert!(not_taken.iter().all(is_meant), "{not_taken:?}");
     }

@@ -28,7 +28,7 @@ use futures_util::future::FutureExt as _;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::plan::NewSchedule;
-use super::{AT_ONCE, said};
+use super::{REQUESTS_AT_ONCE, said};
 use crate::clients::LazyClient;
 use crate::settings::Schedules;
 
@@ -132,7 +132,7 @@ impl SchedulerTimers {
             .zip(changes)
             .map(|(at, change): (usize, _)| async move { (at, self.perform(change).await) }.boxed())
             .collect();
-        let mut under_way = stream::iter(each).buffer_unordered(AT_ONCE);
+        let mut under_way = stream::iter(each).buffer_unordered(REQUESTS_AT_ONCE);
         let all = async {
             while let Some((at, answer)) = under_way.next().await {
                 answers[at] = Some(answer);

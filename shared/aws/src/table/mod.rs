@@ -27,8 +27,8 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ReturnConsumedCapacity;
 use dacapo_platform::table::{
-    Consistency, Item, Key, Page, Query, Table, TableError, Write, check, check_key, check_query,
-    check_token,
+    Consistency, Item, Key, Query, QueryPage, Table, TableError, Write, check, check_key,
+    check_query, check_token,
 };
 
 use crate::clients::LazyClient;
@@ -102,12 +102,12 @@ impl Table for DynamoTable {
         self.get_all(keys, consistency).await
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         check_query(&query, false)?;
         self.page(&query).await
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         check_query(&query, true)?;
         self.index_page(&query).await
     }

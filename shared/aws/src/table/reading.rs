@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{ConsumedCapacity, KeysAndAttributes};
 use dacapo_platform::table::{
-    Consistency, Cursor, Item, Key, LARGEST_PAGE, LONGEST_SK, Order, Page, Query, Range,
+    Consistency, Cursor, Direction, Item, Key, LARGEST_PAGE, LONGEST_SK, Query, QueryPage, Range,
     TableError, size, size_at_most,
 };
 
@@ -22,7 +22,7 @@ const BATCH: usize = 100;
 const ROUNDS: u32 = 9;
 
 /// How long the first backoff is.
-const PAUSE: Duration = Duration::from_millis(25);
+const FIRST_BACKOFF: Duration = Duration::from_millis(25);
 
 impl DynamoTable {
     pub(super) async fn get_one(
@@ -99,7 +99,7 @@ impl DynamoTable {
         Err(throttled())
     }
 
-    pub(super) async fn page(&self, query: &Query<'_>) -> Result<Page<Item>, TableError> {
+    pub(super) async fn page(&self, query: &Query<'_>) -> Result<QueryPage<Item>, TableError> {
         let from = match &query.cursor {
             Some(cursor) => {
                 let [pk, sk] = cursor.parts(query.pk)?;
@@ -130,7 +130,7 @@ impl DynamoTable {
     pub(super) async fn index_page(
         &self,
         query: &Query<'_>,
-    ) -> Result<Page<(Key, Key)>, TableError> {
+    ) -> Result<QueryPage<(Key, Key)>, TableError> {
         let from = match &query.cursor {
             Some(cursor) => {
                 let [index_pk, index_sk, pk, sk] = cursor.parts(query.pk)?;
@@ -159,7 +159,7 @@ impl DynamoTable {
         };
         let items: Result<_, TableError> =
             answer.items.unwrap_or_default().into_iter().map(entry).collect();
-        Ok(Page { items: items?, cursor })
+        Ok(QueryPage { items: items?, cursor })
     }
 
     /// The request of a query; none if nothing can be found.
@@ -168,7 +168,7 @@ impl DynamoTable {
             .client
             .query()
             .table_name(&self.name)
-            .scan_index_forward(query.order == Order::Ascending)
+            .scan_index_forward(query.order == Direction::Ascending)
             .set_limit(i32::try_from(query.limit).ok())
             .set_return_consumed_capacity(self.units())
             .expression_attribute_values(":pk", text(query.pk));
@@ -215,14 +215,14 @@ fn is_strong(consistency: Consistency) -> bool {
     consistency == Consistency::Strong
 }
 
-fn nothing<T>() -> Page<T> {
-    Page { items: Vec::new(), cursor: None }
+fn nothing<T>() -> QueryPage<T> {
+    QueryPage { items: Vec::new(), cursor: None }
 }
 
 /// DynamoDB Local ends a page after the item that exceeds a megabyte, the port before it.
-fn within_bounds(pk: &str, mut items: Vec<Item>, cursor: Option<Cursor>) -> Page<Item> {
+fn within_bounds(pk: &str, mut items: Vec<Item>, cursor: Option<Cursor>) -> QueryPage<Item> {
     if items.iter().map(size_at_most).sum::<usize>() <= LARGEST_PAGE {
-        return Page { items, cursor };
+        return QueryPage { items, cursor };
     }
     let mut bytes = 0;
     let fit = items.iter().take_while(|item| {
@@ -231,11 +231,11 @@ fn within_bounds(pk: &str, mut items: Vec<Item>, cursor: Option<Cursor>) -> Page
     });
     let fit = fit.count().max(1);
     if fit == items.len() {
-        return Page { items, cursor };
+        return QueryPage { items, cursor };
     }
     items.truncate(fit);
     let cursor = items.last().map(|last| Cursor::at(&[pk, &last.key.sk]));
-    Page { items, cursor }
+    QueryPage { items, cursor }
 }
 
 /// A query as a key: the partition, and how its sort keys begin.
@@ -256,7 +256,7 @@ fn part(attributes: &mut Attributes, pk: &str, sk: &str) -> Result<Key, TableErr
 /// Between a half and the whole of a time that doubles: requests that were refused together do not
 /// come back together.
 pub(super) fn pause(round: u32) -> Duration {
-    let longest = PAUSE * 2_u32.pow(round);
+    let longest = FIRST_BACKOFF * 2_u32.pow(round);
     let mut entropy = [0];
     // Without entropy it is a half.
     let _ = getrandom::fill(&mut entropy);

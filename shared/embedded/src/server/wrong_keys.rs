@@ -16,26 +16,27 @@ use dacapo_platform::rate_limited_log::RateLimitedLog;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// This many from one address, and this many in all, are answered without delay within
-/// [`FORGOTTEN`].
-const FREE: u32 = 10;
-const FREE_IN_ALL: u32 = 100;
+/// [`FORGOTTEN_AFTER`].
+const WITHOUT_DELAY: u32 = 10;
+const WITHOUT_DELAY_IN_ALL: u32 = 100;
 
-/// The first delay after those; it doubles with each later one of the address, up to [`LONGEST`].
-const FIRST: Duration = Duration::from_millis(250);
-const LONGEST: Duration = Duration::from_secs(8);
+/// The first delay after those; it doubles with each later one of the address, up to
+/// [`LONGEST_DELAY`].
+const FIRST_DELAY: Duration = Duration::from_millis(250);
+const LONGEST_DELAY: Duration = Duration::from_secs(8);
 
 /// The delay while there are too many in all.
-const IN_ALL: Duration = Duration::from_secs(1);
+const DELAY_IN_ALL: Duration = Duration::from_secs(1);
 
 /// After this long without a wrong key, everything is forgotten.
-const FORGOTTEN: Duration = Duration::from_secs(300);
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(300);
 
 /// How often the addresses are searched at most, when there is no room for another.
-const LOOKED_THROUGH: Duration = Duration::from_secs(10);
+const SEARCH_INTERVAL: Duration = Duration::from_secs(10);
 
 /// This many addresses are remembered, and this many answers may be delayed.
-const ADDRESSES: usize = 4_096;
-const WAITING: usize = 64;
+const MOST_ADDRESSES: usize = 4_096;
+const MOST_DELAYED_ANSWERS: usize = 64;
 const WAITING_OF_ONE: u32 = 4;
 
 /// How a wrong key is answered.
@@ -51,7 +52,7 @@ pub(super) enum Verdict {
 /// A delayed answer.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    all: Arc<Mutex<Known>>,
+    all: Arc<Mutex<Addresses>>,
     address: IpAddr,
     _place: OwnedSemaphorePermit,
 }
@@ -67,13 +68,13 @@ impl Drop for Waiting {
 
 /// See the module.
 pub(super) struct WrongKeys {
-    known: Arc<Mutex<Known>>,
+    known: Arc<Mutex<Addresses>>,
     places: Arc<Semaphore>,
     told: RateLimitedLog,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct Addresses {
     addresses: HashMap<IpAddr, Record>,
     all: Record,
     /// When the addresses were last searched for those that can be forgotten.
@@ -90,7 +91,7 @@ struct Record {
 
 impl Record {
     fn one_more(&mut self, now: Duration) -> u32 {
-        if now.saturating_sub(self.last) >= FORGOTTEN {
+        if now.saturating_sub(self.last) >= FORGOTTEN_AFTER {
             self.wrong = 0;
         }
         self.last = now;
@@ -101,7 +102,7 @@ impl Record {
 
 impl Default for WrongKeys {
     fn default() -> Self {
-        let places = Arc::new(Semaphore::new(WAITING));
+        let places = Arc::new(Semaphore::new(MOST_DELAYED_ANSWERS));
         Self { known: Arc::default(), places, told: RateLimitedLog::default() }
     }
 }
@@ -111,31 +112,32 @@ impl WrongKeys {
     pub(super) fn one_from(&self, address: IpAddr, now: Duration) -> Verdict {
         let address = whole(address);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { addresses, all, looked_through } = &mut *known;
+        let Addresses { addresses, all, looked_through } = &mut *known;
         let in_all = all.one_more(now);
-        let is_due = looked_through.is_none_or(|last| now.saturating_sub(last) >= LOOKED_THROUGH);
-        if addresses.len() >= ADDRESSES && is_due && !addresses.contains_key(&address) {
-            addresses.retain(|_, one| now.saturating_sub(one.last) < FORGOTTEN || one.waiting > 0);
+        let is_due = looked_through.is_none_or(|last| now.saturating_sub(last) >= SEARCH_INTERVAL);
+        if addresses.len() >= MOST_ADDRESSES && is_due && !addresses.contains_key(&address) {
+            addresses
+                .retain(|_, one| now.saturating_sub(one.last) < FORGOTTEN_AFTER || one.waiting > 0);
             *looked_through = Some(now);
         }
-        let room = addresses.len() < ADDRESSES;
+        let room = addresses.len() < MOST_ADDRESSES;
         let (mut wrong, mut waiting) = (1, 0);
         if room || addresses.contains_key(&address) {
             let record = addresses.entry(address).or_default();
             wrong = record.one_more(now);
             waiting = record.waiting;
         }
-        let over = wrong.saturating_sub(FREE);
-        if over == 0 && in_all <= FREE_IN_ALL {
+        let over = wrong.saturating_sub(WITHOUT_DELAY);
+        if over == 0 && in_all <= WITHOUT_DELAY_IN_ALL {
             return Verdict::Now;
         }
         let up = Instant::UNIX_EPOCH + TimeDelta::from_std(now).unwrap_or_default();
         if let Some(others) = self.told.due(up) {
             tracing::warn!(%address, others, in_all, "wrong API keys are answered slowly");
         }
-        let mut wait = if in_all > FREE_IN_ALL { IN_ALL } else { Duration::ZERO };
+        let mut wait = if in_all > WITHOUT_DELAY_IN_ALL { DELAY_IN_ALL } else { Duration::ZERO };
         if over > 0 {
-            wait = wait.max((FIRST * (1 << (over - 1).min(8))).min(LONGEST));
+            wait = wait.max((FIRST_DELAY * (1 << (over - 1).min(8))).min(LONGEST_DELAY));
         }
         let place = Arc::clone(&self.places).try_acquire_owned();
         match place {
@@ -145,7 +147,7 @@ impl WrongKeys {
                 }
                 Verdict::After(wait, Waiting { all: Arc::clone(&self.known), address, _place })
             }
-            Ok(_) | Err(_) => Verdict::TooMany(u32::try_from(LONGEST.as_secs()).unwrap_or(1)),
+            Ok(_) | Err(_) => Verdict::TooMany(u32::try_from(LONGEST_DELAY.as_secs()).unwrap_or(1)),
         }
     }
 }
@@ -171,7 +173,7 @@ mod tests {
     #[test]
     fn an_address_waits_longer_and_longer_and_others_do_not() {
         let wrong_keys = WrongKeys::default();
-        for _ in 0..FREE {
+        for _ in 0..WITHOUT_DELAY {
             assert!(matches!(wrong_keys.one_from(from(1), START), Verdict::Now));
         }
         let mut last = Duration::ZERO;
@@ -179,12 +181,12 @@ mod tests {
             let Verdict::After(wait, _) = wrong_keys.one_from(from(1), START) else {
                 panic!("it waits alone")
             };
-            assert!(wait >= last && wait <= LONGEST);
+            assert!(wait >= last && wait <= LONGEST_DELAY);
             last = wait;
         }
-        assert_eq!(last, LONGEST);
+        assert_eq!(last, LONGEST_DELAY);
         assert!(matches!(wrong_keys.one_from(from(2), START), Verdict::Now));
-        assert!(matches!(wrong_keys.one_from(from(1), FORGOTTEN), Verdict::Now), "forgotten");
+        assert!(matches!(wrong_keys.one_from(from(1), FORGOTTEN_AFTER), Verdict::Now), "forgotten");
     }
 
     #[test]
@@ -195,13 +197,13 @@ mod tests {
         for round in 0..40_u8 {
             for address in 0..60_u8 {
                 match wrong_keys.one_from(from(address), START) {
-                    Verdict::Now => assert!(u32::from(round) < FREE),
+                    Verdict::Now => assert!(u32::from(round) < WITHOUT_DELAY),
                     Verdict::After(_, one) => waiting.push(one),
                     Verdict::TooMany(_) => turned_away += 1,
                 }
             }
         }
-        assert_eq!(waiting.len(), WAITING);
+        assert_eq!(waiting.len(), MOST_DELAYED_ANSWERS);
         assert!(turned_away > 1_000);
     }
 
@@ -212,7 +214,7 @@ mod tests {
             drop(wrong_keys.one_from(IpAddr::from(address.to_be_bytes()), START));
         }
         let known = wrong_keys.known.lock().unwrap();
-        assert!(known.addresses.len() <= ADDRESSES);
+        assert!(known.addresses.len() <= MOST_ADDRESSES);
     }
 
     #[test]

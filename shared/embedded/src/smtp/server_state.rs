@@ -12,8 +12,8 @@ use dacapo_platform::rate_limited_log::without_addresses;
 use crate::clock::EmbeddedClock;
 
 /// How long mail stops the first time, and at most.
-const FIRST: TimeDelta = TimeDelta::seconds(5);
-const LONGEST: TimeDelta = TimeDelta::minutes(5);
+const FIRST_STOP: TimeDelta = TimeDelta::seconds(5);
+const LONGEST_STOP: TimeDelta = TimeDelta::minutes(5);
 
 /// See the module.
 pub struct ServerState {
@@ -47,12 +47,13 @@ impl ServerState {
         let mut state = self.state();
         let Some(stopped) = &mut *state else {
             tracing::error!(reason, "mail is stopped; it waits, and none of it has failed");
-            *state = Some(Stopped { since: now, reason, again: now + FIRST, wait: FIRST });
+            *state =
+                Some(Stopped { since: now, reason, again: now + FIRST_STOP, wait: FIRST_STOP });
             return;
         };
         // Mails that were being sent when it stopped tell nothing new.
         if now >= stopped.again {
-            stopped.wait = (stopped.wait * 2).min(LONGEST);
+            stopped.wait = (stopped.wait * 2).min(LONGEST_STOP);
             stopped.again = now + stopped.wait;
         }
         stopped.reason = reason;

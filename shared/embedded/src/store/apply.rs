@@ -11,41 +11,41 @@ use foldhash::HashMap;
 use rusqlite::{Connection, params};
 use serde_json::{Map, Value};
 
-use super::cache::{ItemCache, Known};
+use super::cache::{CachedItem, ItemCache};
 use super::{Operation, feed, queue, rows, timers};
 
 /// The most expired items that are deleted at once, so that other work does not wait long.
-const SWEPT_AT_ONCE: i64 = 500;
+const EXPIRED_AT_ONCE: i64 = 500;
 
 /// Why a unit wasn't applied.
-pub(super) enum Failure {
+pub(super) enum UnitError {
     /// It can't be; nothing of it was applied.
     Refused(TableError),
     /// SQLite failed, perhaps when half of it was done.
     Sqlite(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Failure {
+impl From<rusqlite::Error> for UnitError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-impl From<TableError> for Failure {
+impl From<TableError> for UnitError {
     fn from(error: TableError) -> Self {
         Self::Refused(error)
     }
 }
 
 /// The result for one item.
-struct Step<'a> {
+struct ItemChange<'a> {
     key: &'a Key,
     /// The item as it is, where the feed or the condition needs it.
     old: Option<Arc<Item>>,
-    outcome: Outcome,
+    outcome: ItemOutcome,
 }
 
-enum Outcome {
+enum ItemOutcome {
     Stored(Arc<Item>),
     Deleted,
     Untouched,
@@ -70,7 +70,7 @@ impl<'a> Group<'a> {
     }
 
     /// Checks and applies the operations of one commit.
-    pub(super) fn commit(&mut self, operations: &[Operation]) -> Result<(), Failure> {
+    pub(super) fn commit(&mut self, operations: &[Operation]) -> Result<(), UnitError> {
         let steps = super::table_writes(operations)
             .enumerate()
             .map(|(which, write)| self.judge(which, write))
@@ -106,18 +106,18 @@ impl<'a> Group<'a> {
         let select = "SELECT pk, sk FROM items WHERE expires <= ?1 ORDER BY expires LIMIT ?2";
         let mut statement = self.connection.prepare_cached(select)?;
         let expired: Vec<Key> = statement
-            .query_map(params![now.timestamp(), SWEPT_AT_ONCE], |row| {
+            .query_map(params![now.timestamp(), EXPIRED_AT_ONCE], |row| {
                 Ok(Key { pk: row.get(0)?, sk: row.get(1)? })
             })?
             .collect::<Result<_, _>>()?;
         for key in &expired {
             let old = if (self.in_feed)(key) { self.get(key)? } else { None };
-            self.apply(Step { key, old, outcome: Outcome::Deleted })?;
+            self.apply(ItemChange { key, old, outcome: ItemOutcome::Deleted })?;
         }
         Ok(expired.len())
     }
 
-    fn judge<'w>(&self, which: usize, write: &'w Write) -> Result<Step<'w>, Failure> {
+    fn judge<'w>(&self, which: usize, write: &'w Write) -> Result<ItemChange<'w>, UnitError> {
         let key = write.key();
         let adds = matches!(write, Write::Add { .. });
         let old = if write.condition() != Condition::Always || adds || (self.in_feed)(key) {
@@ -130,26 +130,26 @@ impl<'a> Group<'a> {
             return Err(TableError::Conflict { which, current }.into());
         }
         let outcome = match write {
-            Write::Put { item, .. } => Outcome::Stored(Arc::new(rows::as_kept(item))),
-            Write::Delete { .. } => Outcome::Deleted,
-            Write::Check { .. } => Outcome::Untouched,
+            Write::Put { item, .. } => ItemOutcome::Stored(Arc::new(rows::as_kept(item))),
+            Write::Delete { .. } => ItemOutcome::Deleted,
+            Write::Check { .. } => ItemOutcome::Untouched,
             Write::Add { key, index, counters } => {
                 let item = old.as_deref().cloned();
                 let item = item.unwrap_or_else(|| Item::new(key.clone(), Body::stored("{}")));
                 let body = sum(key, &item.body, counters)?;
                 let item = Item { index: index.clone().or(item.index), body, ..item };
                 check_item(&item)?;
-                Outcome::Stored(Arc::new(item))
+                ItemOutcome::Stored(Arc::new(item))
             }
         };
-        Ok(Step { key, old, outcome })
+        Ok(ItemChange { key, old, outcome })
     }
 
-    fn apply(&mut self, step: Step<'_>) -> rusqlite::Result<()> {
+    fn apply(&mut self, step: ItemChange<'_>) -> rusqlite::Result<()> {
         let new = match step.outcome {
-            Outcome::Stored(item) => Some(item),
-            Outcome::Deleted => None,
-            Outcome::Untouched => return Ok(()),
+            ItemOutcome::Stored(item) => Some(item),
+            ItemOutcome::Deleted => None,
+            ItemOutcome::Untouched => return Ok(()),
         };
         let is_listed_alike = |new: &Item| {
             step.old
@@ -175,8 +175,8 @@ impl<'a> Group<'a> {
             return Ok(item.clone());
         }
         match self.cache.look_up(key) {
-            Known::Item(item) => Ok(Some(item)),
-            Known::Unknown(_) => Ok(rows::get(self.connection, key)?.map(Arc::new)),
+            CachedItem::Item(item) => Ok(Some(item)),
+            CachedItem::Unknown(_) => Ok(rows::get(self.connection, key)?.map(Arc::new)),
         }
     }
 }

@@ -18,7 +18,7 @@ use foldhash::{HashMap, HashSet};
 const SHARDS: usize = 32;
 
 /// How many bytes of keys and bodies half of a shard holds: 32 MiB in all.
-const HALF: usize = 512 * 1024;
+const HALF_SHARD_BYTES: usize = 512 * 1024;
 
 /// What an item takes besides its texts, approximately.
 const OVERHEAD: usize = 200;
@@ -44,7 +44,7 @@ struct Shard {
 }
 
 /// What the cache knows of a key.
-pub(super) enum Known {
+pub(super) enum CachedItem {
     /// The item as it is.
     Item(Arc<Item>),
     /// Ask SQLite, and store the answer with [`ItemCache::keep`].
@@ -63,17 +63,17 @@ impl Default for ItemCache {
 
 impl ItemCache {
     /// What the cache knows of a key.
-    pub(super) fn look_up(&self, key: &Key) -> Known {
+    pub(super) fn look_up(&self, key: &Key) -> CachedItem {
         let mut shard = self.shard(key);
         if let Some(item) = shard.young.get(key) {
-            return Known::Item(Arc::clone(item));
+            return CachedItem::Item(Arc::clone(item));
         }
         if let Some(item) = shard.old.remove(key) {
             shard.insert(Arc::clone(&item));
-            return Known::Item(item);
+            return CachedItem::Item(item);
         }
         let settled = !shard.changing.contains(key);
-        Known::Unknown(Ticket(settled.then_some(shard.changes)))
+        CachedItem::Unknown(Ticket(settled.then_some(shard.changes)))
     }
 
     /// Keeps what SQLite answered, unless something changed since it was asked.
@@ -122,7 +122,7 @@ impl ItemCache {
 impl Shard {
     fn insert(&mut self, item: Arc<Item>) {
         let size = size(&item);
-        if self.bytes + size > HALF {
+        if self.bytes + size > HALF_SHARD_BYTES {
             self.old = std::mem::take(&mut self.young);
             self.bytes = 0;
         }
@@ -155,15 +155,15 @@ mod tests {
 
     fn found(cache: &ItemCache, sk: &str) -> Option<Item> {
         match cache.look_up(&Key::new("p", sk)) {
-            Known::Item(item) => Some(Item::clone(&item)),
-            Known::Unknown(_) => None,
+            CachedItem::Item(item) => Some(Item::clone(&item)),
+            CachedItem::Unknown(_) => None,
         }
     }
 
     fn ticket(cache: &ItemCache, sk: &str) -> Ticket {
         match cache.look_up(&Key::new("p", sk)) {
-            Known::Item(_) => panic!("it is known"),
-            Known::Unknown(ticket) => ticket,
+            CachedItem::Item(_) => panic!("it is known"),
+            CachedItem::Unknown(ticket) => ticket,
         }
     }
 
@@ -218,7 +218,7 @@ mod tests {
             })
             .map(|item| size(&item))
             .sum();
-        assert!(bytes <= 2 * SHARDS * HALF, "{bytes} bytes");
-        assert!(bytes > SHARDS * HALF / 2, "{bytes} bytes");
+        assert!(bytes <= 2 * SHARDS * HALF_SHARD_BYTES, "{bytes} bytes");
+        assert!(bytes > SHARDS * HALF_SHARD_BYTES / 2, "{bytes} bytes");
     }
 }

@@ -9,7 +9,7 @@ use dacapo_platform::table::{Item, Key, TableError};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::timers::row_limit;
-use super::work::{Done, Durability, Work};
+use super::work::{Durability, UnitOfWork, UnitResult};
 use super::{SqliteStore, rows};
 
 /// One change of one item.
@@ -87,9 +87,9 @@ impl SqliteStore {
     /// Deletes what every registered consumer has done. Answers how much that was. The writer does
     /// so by itself from time to time.
     pub async fn trim(&self) -> Result<usize, TableError> {
-        match self.writer.run(Work::Trim, Durability::Process).await? {
-            Done::Count(trimmed) => Ok(trimmed),
-            Done::Committed | Done::Received(_) => Ok(0),
+        match self.writer.run(UnitOfWork::Trim, Durability::Process).await? {
+            UnitResult::Count(trimmed) => Ok(trimmed),
+            UnitResult::Committed | UnitResult::Received(_) => Ok(0),
         }
     }
 }

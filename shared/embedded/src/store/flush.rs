@@ -12,10 +12,10 @@ use std::thread::JoinHandle;
 use dacapo_platform::table::TableError;
 use tokio::sync::oneshot;
 
-use super::work::{Answer, Done};
+use super::work::{UnitAnswer, UnitResult};
 
 /// A caller that waits for the disk, and for which commit.
-pub(super) type Promised = (oneshot::Sender<Answer>, Done);
+pub(super) type Promised = (oneshot::Sender<UnitAnswer>, UnitResult);
 
 /// The writer's handle of the thread. Dropping it waits until all callers are answered.
 pub(super) struct Flusher {

@@ -40,20 +40,20 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError as Taken};
 use async_trait::async_trait;
 use dacapo_platform::Instant;
 use dacapo_platform::table::{
-    Body, Consistency, Item, Key, Page, Query, Since, Table, TableError, Write, check, check_key,
-    check_query, check_token,
+    Body, Consistency, Item, Key, Query, QueryPage, Since, Table, TableError, Write, check,
+    check_key, check_query, check_token,
 };
 use rusqlite::Connection;
 use tokio::sync::watch;
 
 pub use feed::Change;
 pub use timers::Timer;
-pub use work::QueueMessage;
+pub use work::ReceivedMessage;
 
-use cache::{ItemCache, Known};
+use cache::{CachedItem, ItemCache};
 use flush::Flusher;
 use wal_checkpoint::Checkpointer;
-use work::{Done, Durability, Work};
+use work::{Durability, UnitOfWork, UnitResult};
 use writer::Writer;
 
 /// The store's file in its directory.
@@ -95,7 +95,7 @@ pub enum Operation {
         /// Its content.
         body: Body,
     },
-    /// Removes a message for good. Removing it again has no effect.
+    /// Removes a message permanently. Removing it again has no effect.
     Remove {
         /// Its number.
         id: i64,
@@ -230,9 +230,9 @@ impl SqliteStore {
     /// Deletes what expired at or before an instant, some at a time. Answers how many, so that the
     /// caller goes on until there are none. The feed has these deletes like any other.
     pub async fn delete_expired(&self, now: Instant) -> Result<usize, TableError> {
-        match self.writer.run(Work::DeleteExpired { now }, Durability::Process).await? {
-            Done::Count(swept) => Ok(swept),
-            Done::Committed | Done::Received(_) => Ok(0),
+        match self.writer.run(UnitOfWork::DeleteExpired { now }, Durability::Process).await? {
+            UnitResult::Count(swept) => Ok(swept),
+            UnitResult::Committed | UnitResult::Received(_) => Ok(0),
         }
     }
 
@@ -259,14 +259,14 @@ impl SqliteStore {
         if operations.is_empty() {
             return Ok(());
         }
-        self.writer.run(Work::Commit { operations, token }, durability).await.map(|_| ())
+        self.writer.run(UnitOfWork::Commit { operations, token }, durability).await.map(|_| ())
     }
 
     /// One item as it is.
     fn item(&self, key: &Key) -> Result<Option<Item>, TableError> {
         let ticket = match self.cache.look_up(key) {
-            Known::Item(item) => return Ok(Some(Arc::unwrap_or_clone(item))),
-            Known::Unknown(ticket) => ticket,
+            CachedItem::Item(item) => return Ok(Some(Arc::unwrap_or_clone(item))),
+            CachedItem::Unknown(ticket) => ticket,
         };
         let item = self.read(|connection| rows::get(connection, key))?;
         if let Some(item) = &item {
@@ -282,8 +282,8 @@ impl SqliteStore {
         let mut unknown = Vec::new();
         for key in keys {
             items.push(match self.cache.look_up(key) {
-                Known::Item(item) => Some(Arc::unwrap_or_clone(item)),
-                Known::Unknown(ticket) => {
+                CachedItem::Item(item) => Some(Arc::unwrap_or_clone(item)),
+                CachedItem::Unknown(ticket) => {
                     unknown.push((items.len(), ticket));
                     None
                 }
@@ -339,7 +339,7 @@ impl Table for SqliteStore {
 
     async fn get_since(&self, key: &Key, rev: u64) -> Result<Since, TableError> {
         check_key(key)?;
-        if let Known::Item(item) = self.cache.look_up(key)
+        if let CachedItem::Item(item) = self.cache.look_up(key)
             && Since::is_same(Some(&item), rev)
         {
             return Ok(Since::Same);
@@ -356,15 +356,15 @@ impl Table for SqliteStore {
         self.items(keys)
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         check_query(&query, false)?;
-        let from = pages::Place::of_items(&query)?;
+        let from = pages::PageStart::of_items(&query)?;
         self.read(|connection| pages::items(connection, &query, from.as_ref()))
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         check_query(&query, true)?;
-        let from = pages::Place::of_index(&query)?;
+        let from = pages::PageStart::of_index(&query)?;
         self.read(|connection| pages::index(connection, &query, from.as_ref()))
     }
 
@@ -396,11 +396,11 @@ impl Table for Derived {
         self.0.get_many(keys, consistency).await
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         self.0.query(query).await
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         self.0.query_index(query).await
     }
 

@@ -1,21 +1,21 @@
 //! Queries, a page at a time.
 
 use dacapo_platform::table::{
-    Cursor, Item, Key, LARGEST_PAGE, Order, Page, Query, Range, TableError,
+    Cursor, Direction, Item, Key, LARGEST_PAGE, Query, QueryPage, Range, TableError,
 };
 use rusqlite::{Connection, params_from_iter};
 
 use super::rows;
 
 /// The key after which a page begins.
-pub(super) struct Place {
+pub(super) struct PageStart {
     /// In the table the sort key, in the index its sort key.
     sort: String,
     /// In the index: the item, to distinguish those with the same index key.
     item: Option<Key>,
 }
 
-impl Place {
+impl PageStart {
     /// Where a query of the table continues.
     pub(super) fn of_items(query: &Query<'_>) -> Result<Option<Self>, TableError> {
         let Some(cursor) = &query.cursor else { return Ok(None) };
@@ -35,8 +35,8 @@ impl Place {
 pub(super) fn items(
     connection: &Connection,
     query: &Query<'_>,
-    from: Option<&Place>,
-) -> rusqlite::Result<Page<Item>> {
+    from: Option<&PageStart>,
+) -> rusqlite::Result<QueryPage<Item>> {
     let select = Select::new(query, from, "sk");
     let text = format!(
         "SELECT sk, rev, gpk, gsk, expires, body FROM items WHERE pk = ?1{} ORDER BY sk{}",
@@ -53,15 +53,15 @@ pub(super) fn items(
         }
         page.items.push(item);
     }
-    Ok(Page { items: page.items, cursor: None })
+    Ok(QueryPage { items: page.items, cursor: None })
 }
 
 /// A page of the index.
 pub(super) fn index(
     connection: &Connection,
     query: &Query<'_>,
-    from: Option<&Place>,
-) -> rusqlite::Result<Page<(Key, Key)>> {
+    from: Option<&PageStart>,
+) -> rusqlite::Result<QueryPage<(Key, Key)>> {
     let select = Select::new(query, from, "gsk");
     let direction = select.direction;
     let text = format!(
@@ -84,7 +84,7 @@ pub(super) fn index(
         }
         page.items.push(listed);
     }
-    Ok(Page { items: page.items, cursor: None })
+    Ok(QueryPage { items: page.items, cursor: None })
 }
 
 /// A page while it is read. It ends at the limit or at its bytes, for which the text of a body is a
@@ -105,9 +105,9 @@ impl<T> Filling<T> {
         self.items.is_empty() || (self.items.len() < self.limit && self.bytes <= LARGEST_PAGE)
     }
 
-    fn cut(self, cursor: impl FnOnce(&T) -> Cursor) -> Page<T> {
+    fn cut(self, cursor: impl FnOnce(&T) -> Cursor) -> QueryPage<T> {
         let cursor = self.items.last().map(cursor);
-        Page { items: self.items, cursor }
+        QueryPage { items: self.items, cursor }
     }
 }
 
@@ -121,7 +121,7 @@ struct Select {
 impl Select {
     /// Each end gets at most one bound, the tighter one. Of two, SQLite would seek one and scan to
     /// the other, again for every page.
-    fn new(query: &Query<'_>, from: Option<&Place>, column: &str) -> Self {
+    fn new(query: &Query<'_>, from: Option<&PageStart>, column: &str) -> Self {
         let mut select =
             Self { where_: String::new(), direction: "", values: vec![query.pk.to_owned()] };
         let (mut lower, mut upper) = match query.range {
@@ -135,13 +135,13 @@ impl Select {
             }
         };
         let place = match query.order {
-            Order::Ascending => {
+            Direction::Ascending => {
                 let place = from
                     .filter(|place| lower.as_ref().is_none_or(|(_, bound)| place.sort >= *bound));
                 lower = lower.filter(|_| place.is_none());
                 place
             }
-            Order::Descending => {
+            Direction::Descending => {
                 select.direction = " DESC";
                 let place = from
                     .filter(|place| upper.as_ref().is_none_or(|(_, bound)| place.sort <= *bound));
@@ -153,7 +153,7 @@ impl Select {
             select.bound(column, comparison, [bound]);
         }
         if let Some(place) = place {
-            let comparison = if query.order == Order::Ascending { ">" } else { "<" };
+            let comparison = if query.order == Direction::Ascending { ">" } else { "<" };
             match place.item.clone() {
                 None => select.bound(column, comparison, [place.sort.clone()]),
                 Some(item) => select.bound(

@@ -5,7 +5,7 @@ use dacapo_platform::table::{Body, TableError};
 use rusqlite::{Connection, params};
 
 use super::timers::row_limit;
-use super::work::{Done, Durability, QueueMessage, Work};
+use super::work::{Durability, ReceivedMessage, UnitOfWork, UnitResult};
 use super::{SqliteStore, rows};
 
 impl SqliteStore {
@@ -20,7 +20,7 @@ impl SqliteStore {
         now: Instant,
         limit: usize,
         lease: Option<Instant>,
-    ) -> Result<Vec<QueueMessage>, TableError> {
+    ) -> Result<Vec<ReceivedMessage>, TableError> {
         let Some(lease) = lease else {
             return self.read(|connection| visible(connection, queue, now, limit));
         };
@@ -30,11 +30,14 @@ impl SqliteStore {
         }
         match self
             .writer
-            .run(Work::Receive { queue: queue.to_owned(), now, limit, lease }, Durability::Process)
+            .run(
+                UnitOfWork::Receive { queue: queue.to_owned(), now, limit, lease },
+                Durability::Process,
+            )
             .await?
         {
-            Done::Received(messages) => Ok(messages),
-            Done::Committed | Done::Count(_) => Ok(Vec::new()),
+            UnitResult::Received(messages) => Ok(messages),
+            UnitResult::Committed | UnitResult::Count(_) => Ok(Vec::new()),
         }
     }
 
@@ -90,7 +93,7 @@ pub(super) fn lease(
     now: Instant,
     limit: usize,
     until: Instant,
-) -> rusqlite::Result<Vec<QueueMessage>> {
+) -> rusqlite::Result<Vec<ReceivedMessage>> {
     let mut messages = visible(connection, queue, now, limit)?;
     let update = "UPDATE queue SET visible_at = ?2, attempts = attempts + 1 WHERE id = ?1";
     for message in &mut messages {
@@ -105,13 +108,13 @@ fn visible(
     queue: &str,
     now: Instant,
     limit: usize,
-) -> rusqlite::Result<Vec<QueueMessage>> {
+) -> rusqlite::Result<Vec<ReceivedMessage>> {
     let select = "SELECT id, attempts, body FROM queue WHERE queue = ?1 AND visible_at <= ?2
         ORDER BY visible_at, id LIMIT ?3";
     let mut statement = connection.prepare_cached(select)?;
     let messages =
         statement.query_map(params![queue, now.timestamp_millis(), row_limit(limit)], |row| {
-            Ok(QueueMessage {
+            Ok(ReceivedMessage {
                 id: row.get(0)?,
                 attempts: row.get(1)?,
                 body: Body::stored(row.get::<_, String>(2)?),

@@ -15,7 +15,7 @@ use dacapo_platform::Instant;
 use dacapo_platform::table::TableError;
 use rusqlite::Connection;
 
-use super::work::{Done, Durability, Work};
+use super::work::{Durability, UnitOfWork, UnitResult};
 use super::{Operation, SqliteStore, rows};
 
 /// Up to this many bytes the file is rebuilt at once.
@@ -49,9 +49,9 @@ impl SqliteStore {
     ///
     /// What the writer answers.
     pub async fn scrub(&self, now: Instant) -> Result<bool, TableError> {
-        match self.writer.run(Work::Scrub { now }, Durability::Process).await? {
-            Done::Count(left) => Ok(left == 0),
-            Done::Committed | Done::Received(_) => Ok(true),
+        match self.writer.run(UnitOfWork::Scrub { now }, Durability::Process).await? {
+            UnitResult::Count(left) => Ok(left == 0),
+            UnitResult::Committed | UnitResult::Received(_) => Ok(true),
         }
     }
 

@@ -6,7 +6,7 @@ use dacapo_platform::table::{Body, TableError};
 use super::Operation;
 
 /// What can be asked of the writer.
-pub(super) enum Work {
+pub(super) enum UnitOfWork {
     Commit {
         operations: Vec<Operation>,
         token: Option<String>,
@@ -28,13 +28,13 @@ pub(super) enum Work {
 }
 
 /// The result.
-pub(super) enum Done {
+pub(super) enum UnitResult {
     Committed,
-    Received(Vec<QueueMessage>),
+    Received(Vec<ReceivedMessage>),
     Count(usize),
 }
 
-pub(super) type Answer = Result<Done, TableError>;
+pub(super) type UnitAnswer = Result<UnitResult, TableError>;
 
 /// What an acknowledgement promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(super) enum Durability {
 
 /// A message as it was received.
 #[derive(Debug, Clone, PartialEq)]
-pub struct QueueMessage {
+pub struct ReceivedMessage {
     /// Its number, never used again.
     pub id: i64,
     /// How often it was received with a lease, this time included.

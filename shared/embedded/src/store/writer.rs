@@ -18,21 +18,21 @@ use dacapo_platform::table::{Key, TableError};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{oneshot, watch};
 
-use super::apply::{Failure, Group};
+use super::apply::{Group, UnitError};
 use super::cache::ItemCache;
 use super::flush::Flusher;
 use super::wal_checkpoint::Checkpointer;
-use super::work::{Answer, Done, Durability, Work};
+use super::work::{Durability, UnitAnswer, UnitOfWork, UnitResult};
 use super::{Operation, feed, queue};
 
 /// The most units in one group; the others wait for the next group.
 const LARGEST_GROUP: usize = 512;
 /// Under load a commit costs more than its units, so the writer waits for more: this long for the
 /// next one, and for this many in all.
-const GATHERED: usize = 96;
-const PAUSE: Duration = Duration::from_micros(150);
+const GATHERED_UNITS: usize = 96;
+const NEXT_UNIT_WAIT: Duration = Duration::from_micros(150);
 /// This many units in the last group mean that there is load.
-const LOAD: usize = 4;
+const UNITS_UNDER_LOAD: usize = 4;
 /// After this many checkpoints of consumers the feed is trimmed.
 const CHECKPOINTS_TO_TRIM: usize = 16;
 /// How many tokens of transactions are remembered. They cover retries, which come within seconds.
@@ -40,15 +40,15 @@ const TOKENS: usize = 4096;
 
 /// The handle of the thread that others have. Dropping it waits for what was asked before.
 pub(super) struct Writer {
-    jobs: Option<Sender<Job>>,
+    requests: Option<Sender<WriterRequest>>,
     commits: watch::Receiver<u64>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Job {
-    work: Work,
+struct WriterRequest {
+    work: UnitOfWork,
     durability: Durability,
-    answer: oneshot::Sender<Answer>,
+    answer: oneshot::Sender<UnitAnswer>,
 }
 
 impl Writer {
@@ -58,7 +58,7 @@ impl Writer {
         (flusher, checkpointer): (Flusher, Option<Checkpointer>),
         in_feed: fn(&Key) -> bool,
     ) -> Self {
-        let (jobs, waiting) = channel();
+        let (requests, waiting) = channel();
         let (notifier, commits) = watch::channel(0);
         let mut groups = Groups {
             connection,
@@ -71,16 +71,16 @@ impl Writer {
             checkpointer,
         };
         let thread = std::thread::spawn(move || groups.run(&waiting));
-        Self { jobs: Some(jobs), commits, thread: Some(thread) }
+        Self { requests: Some(requests), commits, thread: Some(thread) }
     }
 
-    pub(super) async fn run(&self, work: Work, durability: Durability) -> Answer {
+    pub(super) async fn run(&self, work: UnitOfWork, durability: Durability) -> UnitAnswer {
         let (answer, outcome) = oneshot::channel();
         let gone = || TableError::Failed("the writer has ended".to_owned());
-        self.jobs
+        self.requests
             .as_ref()
             .ok_or_else(gone)?
-            .send(Job { work, durability, answer })
+            .send(WriterRequest { work, durability, answer })
             .map_err(|_| gone())?;
         // If no answer comes, the commit may or may not have been made.
         outcome
@@ -95,7 +95,7 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        drop(self.jobs.take());
+        drop(self.requests.take());
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the writer of the store ended in a panic");
         }
@@ -115,23 +115,25 @@ struct Groups {
 }
 
 impl Groups {
-    fn run(&mut self, waiting: &Receiver<Job>) {
+    fn run(&mut self, waiting: &Receiver<WriterRequest>) {
         let mut loaded = false;
         let (mut groups, mut units) = (0_u64, 0);
         while let Ok(first) = waiting.recv() {
             let mut group = vec![first];
             group.extend(waiting.try_iter().take(LARGEST_GROUP - 1));
             while loaded
-                && group.len() < GATHERED
-                && let Ok(next) = waiting.recv_timeout(PAUSE)
+                && group.len() < GATHERED_UNITS
+                && let Ok(next) = waiting.recv_timeout(NEXT_UNIT_WAIT)
             {
                 group.push(next);
             }
-            loaded = group.len() >= LOAD;
+            loaded = group.len() >= UNITS_UNDER_LOAD;
             groups += 1;
             units += group.len();
-            let is_scrub = |job: &Job| matches!(job.work, Work::Scrub { .. });
-            let (scrubs, group): (Vec<Job>, Vec<Job>) = group.into_iter().partition(is_scrub);
+            let is_scrub =
+                |request: &WriterRequest| matches!(request.work, UnitOfWork::Scrub { .. });
+            let (scrubs, group): (Vec<WriterRequest>, Vec<WriterRequest>) =
+                group.into_iter().partition(is_scrub);
             // A panic is a defect. It costs this group its answers, and the writer goes on.
             if catch_unwind(AssertUnwindSafe(|| self.settle(group))).is_err() {
                 tracing::error!("a panic in the writer of the store; its group was not answered");
@@ -143,8 +145,10 @@ impl Groups {
     }
 
     /// Removes erased data from the files, once for all callers that ask.
-    fn scrub(&mut self, asked: Vec<Job>) {
-        let Some(Work::Scrub { now }) = asked.last().map(|job| &job.work) else { return };
+    fn scrub(&mut self, asked: Vec<WriterRequest>) {
+        let Some(UnitOfWork::Scrub { now }) = asked.last().map(|request| &request.work) else {
+            return;
+        };
         let connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
         let done = match super::scrub::scrub(&connection, *now) {
             Ok(left) => Ok(left),
@@ -153,12 +157,12 @@ impl Groups {
             Err(error) => Err(TableError::Failed(error.to_string())),
         };
         drop(connection);
-        for job in asked {
-            let _ = job.answer.send(done.clone().map(Done::Count));
+        for request in asked {
+            let _ = request.answer.send(done.clone().map(UnitResult::Count));
         }
     }
 
-    fn settle(&mut self, group: Vec<Job>) {
+    fn settle(&mut self, group: Vec<WriterRequest>) {
         if group.is_empty() {
             return;
         }
@@ -167,24 +171,29 @@ impl Groups {
             Err(TableError::Failed(_) | TableError::Disk { unknown: false, .. })
                 if group.len() > 1 =>
             {
-                group.iter().map(|job| self.attempt(std::slice::from_ref(job))?.remove(0)).collect()
+                group
+                    .iter()
+                    .map(|request| self.attempt(std::slice::from_ref(request))?.remove(0))
+                    .collect()
             }
             Err(error) => group.iter().map(|_| Err(error.clone())).collect(),
         };
-        let told = group.iter().zip(&answers).any(|(job, answer)| match answer {
-            Ok(Done::Committed) => true,
-            Ok(Done::Count(count)) => *count > 0 && matches!(job.work, Work::DeleteExpired { .. }),
-            Ok(Done::Received(_)) | Err(_) => false,
+        let told = group.iter().zip(&answers).any(|(request, answer)| match answer {
+            Ok(UnitResult::Committed) => true,
+            Ok(UnitResult::Count(count)) => {
+                *count > 0 && matches!(request.work, UnitOfWork::DeleteExpired { .. })
+            }
+            Ok(UnitResult::Received(_)) | Err(_) => false,
         });
         if told {
             self.notifier.send_modify(|commits| *commits += 1);
         }
         let mut promised = Vec::new();
-        for (job, answer) in group.into_iter().zip(answers) {
-            match (job.durability, answer) {
-                (Durability::Power, Ok(done)) => promised.push((job.answer, done)),
+        for (request, answer) in group.into_iter().zip(answers) {
+            match (request.durability, answer) {
+                (Durability::Power, Ok(done)) => promised.push((request.answer, done)),
                 // The caller may have gone.
-                (_, answer) => drop(job.answer.send(answer)),
+                (_, answer) => drop(request.answer.send(answer)),
             }
         }
         if !promised.is_empty() {
@@ -194,7 +203,7 @@ impl Groups {
 
     /// Does a group in one transaction. `Failed` has undone all of it; with `Unknown`, or a failing
     /// disk, it is not known what became of the commit.
-    fn attempt(&mut self, group: &[Job]) -> Result<Vec<Answer>, TableError> {
+    fn attempt(&mut self, group: &[WriterRequest]) -> Result<Vec<UnitAnswer>, TableError> {
         let connection = Arc::clone(&self.connection);
         let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = self.attempt_on(&connection, group);
@@ -208,18 +217,18 @@ impl Groups {
     fn attempt_on(
         &mut self,
         connection: &Connection,
-        group: &[Job],
-    ) -> Result<Vec<Answer>, TableError> {
+        group: &[WriterRequest],
+    ) -> Result<Vec<UnitAnswer>, TableError> {
         let failed = |error: rusqlite::Error| told(&error);
         execute(connection, "BEGIN IMMEDIATE").map_err(failed)?;
         let cache = Arc::clone(&self.cache);
         let mut changes = Group::new(connection, &cache, self.in_feed);
         let mut answers = Vec::with_capacity(group.len());
-        for job in group {
-            answers.push(match self.perform(&mut changes, connection, &job.work) {
+        for request in group {
+            answers.push(match self.perform(&mut changes, connection, &request.work) {
                 Ok(done) => Ok(done),
-                Err(Failure::Refused(error)) => Err(error),
-                Err(Failure::Sqlite(error)) => return Err(failed(error)),
+                Err(UnitError::Refused(error)) => Err(error),
+                Err(UnitError::Sqlite(error)) => return Err(failed(error)),
             });
         }
         if self.checkpoints >= CHECKPOINTS_TO_TRIM {
@@ -246,15 +255,15 @@ impl Groups {
         &mut self,
         changes: &mut Group<'_>,
         connection: &Connection,
-        work: &Work,
-    ) -> Result<Done, Failure> {
+        work: &UnitOfWork,
+    ) -> Result<UnitResult, UnitError> {
         match work {
-            Work::Commit { operations, token } => {
+            UnitOfWork::Commit { operations, token } => {
                 let token = token.as_ref().map(|token| (token, fingerprint(operations)));
                 if let Some((token, fingerprint)) = token
                     && self.tokens.knows(token, fingerprint)?
                 {
-                    return Ok(Done::Committed);
+                    return Ok(UnitResult::Committed);
                 }
                 changes.commit(operations)?;
                 if let Some((token, fingerprint)) = token {
@@ -263,15 +272,17 @@ impl Groups {
                 let checkpoint =
                     |operation: &&Operation| matches!(operation, Operation::Checkpoint { .. });
                 self.checkpoints += operations.iter().filter(checkpoint).count();
-                Ok(Done::Committed)
+                Ok(UnitResult::Committed)
             }
-            Work::Receive { queue, now, limit, lease } => {
-                Ok(Done::Received(queue::lease(connection, queue, *now, *limit, *lease)?))
+            UnitOfWork::Receive { queue, now, limit, lease } => {
+                Ok(UnitResult::Received(queue::lease(connection, queue, *now, *limit, *lease)?))
             }
-            Work::DeleteExpired { now } => Ok(Done::Count(changes.delete_expired(*now)?)),
-            Work::Trim => Ok(Done::Count(feed::trim(connection)?)),
+            UnitOfWork::DeleteExpired { now } => {
+                Ok(UnitResult::Count(changes.delete_expired(*now)?))
+            }
+            UnitOfWork::Trim => Ok(UnitResult::Count(feed::trim(connection)?)),
             // It is taken out of every group before.
-            Work::Scrub { .. } => Ok(Done::Count(0)),
+            UnitOfWork::Scrub { .. } => Ok(UnitResult::Count(0)),
         }
     }
 
@@ -358,12 +369,14 @@ mod tests {
     use crate::store::{rows, schema};
     use dacapo_platform::table::{Body, Condition, Item, Write};
 
-    fn put(pk: &str, bytes: usize) -> Job {
+    fn put(pk: &str, bytes: usize) -> WriterRequest {
         let body = Body::of(&serde_json::json!({ "text": "x".repeat(bytes) })).unwrap();
         let write = Write::put(Item::new(Key::new(pk, "s"), body), Condition::Absent);
-        let work =
-            Work::Commit { operations: vec![Operation::Write(write)], token: Some(pk.to_owned()) };
-        Job { work, durability: Durability::Power, answer: oneshot::channel().0 }
+        let work = UnitOfWork::Commit {
+            operations: vec![Operation::Write(write)],
+            token: Some(pk.to_owned()),
+        };
+        WriterRequest { work, durability: Durability::Power, answer: oneshot::channel().0 }
     }
 
     fn groups() -> Groups {
@@ -420,14 +433,15 @@ mod tests {
     #[test]
     fn a_panic_costs_its_group_and_not_the_writer() {
         let mut groups = groups();
-        let (jobs, waiting) = channel();
-        jobs.send(put("before", 10)).unwrap();
+        let (requests, waiting) = channel();
+        requests.send(put("before", 10)).unwrap();
         // One that asks the filter, which panics.
         let mut defect = put("a defect", 10);
         let delete = Write::delete(Key::new("a defect", "s"), Condition::Always);
-        defect.work = Work::Commit { operations: vec![Operation::Write(delete)], token: None };
-        jobs.send(defect).unwrap();
-        drop(jobs);
+        defect.work =
+            UnitOfWork::Commit { operations: vec![Operation::Write(delete)], token: None };
+        requests.send(defect).unwrap();
+        drop(requests);
         groups.run(&waiting);
         assert_eq!(stored(&groups), [""; 0]);
         groups.settle(vec![put("before", 10), put("behind", 10)]);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dacapo_platform::error::Error;
-use dacapo_platform::ports::Message;
+use dacapo_platform::ports::QueueMessage;
 use dacapo_platform::table::{Body, TableError};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -123,7 +123,7 @@ where
 
 /// The ordering key of a message: a contact, or a shard of a job.
 pub(super) fn whose(body: &Body) -> Option<String> {
-    body.read::<Message>().ok()?.ordering_key()
+    body.read::<QueueMessage>().ok()?.ordering_key()
 }
 
 #[cfg(test)]
@@ -138,14 +138,14 @@ mod tests {
         let taken = AtomicBool::new(false);
         // The ordering key of a job whose shards order their next steps until the feed has moved
         // on.
-        let turn = async || {
+        let job_step = async || {
             tokio::task::yield_now().await;
             notifier.send_modify(|commits| *commits += 1);
             Ok(!taken.load(SeqCst))
         };
         let feed = async || Ok(*notifier.borrow() > 0 && !taken.swap(true, SeqCst));
-        let (fed, turned) = tokio::join!(sources.drained(feed), sources.drained(turn));
-        assert!(fed.unwrap() && turned.unwrap());
+        let (fed, stepped) = tokio::join!(sources.drained(feed), sources.drained(job_step));
+        assert!(fed.unwrap() && stepped.unwrap());
         assert!(taken.load(SeqCst), "the feed waited for the job to end");
     }
 

@@ -8,9 +8,9 @@ use dacapo_platform::keys::sha256;
 use dacapo_platform::redriving::{written, written_smaller};
 use dacapo_platform::table::Item;
 
-use super::{CONSUMER, Work};
+use super::{CONSUMER, WorkerContext};
 
-impl Work {
+impl WorkerContext {
     /// A change of the feed that fails permanently becomes a dead letter.
     pub(super) async fn keep_change(
         &self,

@@ -12,7 +12,7 @@ use dacapo_platform::table::TableError;
 use tokio::sync::Semaphore;
 
 use super::batch::Acknowledged;
-use super::{CONSUMER, Work, Worker};
+use super::{CONSUMER, Worker, WorkerContext};
 use crate::store::Operation;
 
 /// How long a message is hidden while it is with a webhook or a mail server.
@@ -66,14 +66,14 @@ impl Worker {
 
     /// For how long nothing is due.
     pub(super) fn until_next_due(&self) -> Duration {
-        const LONGEST: Duration = Duration::from_secs(60);
+        const LONGEST_SLEEP: Duration = Duration::from_secs(60);
         if self.work.clock.is_manual() {
-            return LONGEST;
+            return LONGEST_SLEEP;
         }
         let now = self.work.clock.now();
         match self.next_due(now) {
-            Ok(Some(due)) => (due - now).to_std().unwrap_or_default().min(LONGEST),
-            Ok(None) => LONGEST,
+            Ok(Some(due)) => (due - now).to_std().unwrap_or_default().min(LONGEST_SLEEP),
+            Ok(None) => LONGEST_SLEEP,
             Err(_) => Duration::from_secs(1),
         }
     }
@@ -141,7 +141,7 @@ impl Worker {
     }
 }
 
-impl Work {
+impl WorkerContext {
     /// The queues whose messages wait for other servers.
     pub(super) fn outward_queues(&self) -> &'static [Queue] {
         match self.platform.delivery.mailer.mode() {

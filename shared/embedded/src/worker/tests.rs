@@ -61,11 +61,11 @@ async fn pass_over(store: &SqliteStore) {
 #[tokio::test]
 async fn a_job_takes_no_turn_while_the_feed_is_far_behind() {
     let worker = worker().await;
-    let Work { platform, store, .. } = &*worker.work;
+    let WorkerContext { platform, store, .. } = &*worker.work;
     change(store, &platform.store.keys, MOST_CHANGES_BEHIND).await;
     // A step of a job that is gone: it has nothing to do but to be taken.
-    let turn = Message::JobStep(JobStep { job: 7, shard: 0, number: 0, shown: false });
-    let order = Order::Send { queue: Queue::Jobs, at: worker.work.clock.now(), message: turn };
+    let job_step = QueueMessage::JobStep(JobStep { job: 7, shard: 0, number: 0, shown: false });
+    let order = Order::Send { queue: Queue::Jobs, at: worker.work.clock.now(), message: job_step };
     assert_eq!(platform.orders.outbox.dispatch(vec![order]).await, []);
     assert!(!worker.work.queues(false).await.unwrap());
     assert_eq!(store.queue_len(Queue::Jobs.name()).unwrap(), 1);
@@ -91,7 +91,7 @@ async fn stop(platform: &Platform) -> u64 {
 }
 
 /// The status of a job after the queues have been processed without the feed.
-async fn worked_off(work: &Arc<Work>, job: u64) -> JobStatus {
+async fn worked_off(work: &Arc<WorkerContext>, job: u64) -> JobStatus {
     while work.queues(false).await.unwrap() {}
     work.platform.jobs.progress(job).await.unwrap().unwrap().status
 }
@@ -99,7 +99,7 @@ async fn worked_off(work: &Arc<Work>, job: u64) -> JobStatus {
 #[tokio::test]
 async fn a_job_waits_for_what_the_feed_brings_from_before_it_and_for_nothing_else() {
     let worker = worker().await;
-    let Work { platform, store, .. } = &*worker.work;
+    let WorkerContext { platform, store, .. } = &*worker.work;
     let first = stop(platform).await;
     change(store, &platform.store.keys, 1).await;
     assert_eq!(worked_off(&worker.work, first).await, JobStatus::Completed);
@@ -109,7 +109,7 @@ async fn a_job_waits_for_what_the_feed_brings_from_before_it_and_for_nothing_els
     assert_eq!(worked_off(&worker.work, second).await, JobStatus::Completed);
 }
 
-/// An outbox that refuses the orders about a contact for good.
+/// An outbox that refuses the orders about a contact permanently.
 struct Refusing {
     outbox: Arc<dyn Outbox>,
     /// Whether it panics instead.
@@ -147,11 +147,11 @@ emails:
 
 /// Two contacts come, and orders about the first are refused. Answers the dead letters, and the
 /// first one's id.
-async fn letter_about_the_first(panics: bool) -> (DeadLetterBody, ContactId) {
+async fn dead_letter_about_the_first(panics: bool) -> (DeadLetterBody, ContactId) {
     let refused = Arc::new(OnceLock::new());
     let contact = Arc::clone(&refused);
     let worker = worker_with(|outbox| Arc::new(Refusing { outbox, panics, contact })).await;
-    let Work { platform, store, .. } = &*worker.work;
+    let WorkerContext { platform, store, .. } = &*worker.work;
     let id = CampaignId::new("hello").unwrap();
     platform.campaigns.put_draft(&id, HELLO, "test", &OnlyIf::default()).await.unwrap();
     platform.campaigns.publish(&id, Publish::default(), "test", alone).await.unwrap();
@@ -164,22 +164,26 @@ async fn letter_about_the_first(panics: bool) -> (DeadLetterBody, ContactId) {
     }
     while worker.work.feed().await.unwrap() {}
     assert_eq!(store.queue_len(Queue::Transactional.name()).unwrap(), 1, "ben's goes on");
-    let aside = platform.store.keys.dead_letters_listed();
-    let aside = platform.store.table.query(Query::of(&aside).strong()).await.unwrap().items;
-    let [letter] = &aside[..] else { panic!("{aside:?}") };
-    (letter.body.read().unwrap(), refused.get().unwrap().clone())
+    let dead_letters = platform.store.keys.dead_letters_listed();
+    let dead_letters =
+        platform.store.table.query(Query::of(&dead_letters).strong()).await.unwrap().items;
+    let [dead_letter] = &dead_letters[..] else { panic!("{dead_letters:?}") };
+    (dead_letter.body.read().unwrap(), refused.get().unwrap().clone())
 }
 
 #[tokio::test]
-async fn an_order_that_is_refused_for_good_is_put_aside_with_why_and_holds_up_no_others() {
-    let (letter, first) = letter_about_the_first(false).await;
+async fn an_order_that_is_refused_permanently_is_a_dead_letter_with_why_and_holds_up_no_others() {
+    let (dead_letter, first) = dead_letter_about_the_first(false).await;
     let whose = format!("of contact {first} in campaign hello");
-    assert!(letter.why.contains(&whose) && letter.why.contains("it fits nowhere"), "{letter:?}");
+    assert!(
+        dead_letter.why.contains(&whose) && dead_letter.why.contains("it fits nowhere"),
+        "{dead_letter:?}"
+    );
 }
 
 #[tokio::test]
 async fn what_panics_is_put_aside_and_holds_up_no_others() {
-    let (letter, first) = letter_about_the_first(true).await;
-    assert_eq!(letter.why, "it panicked: a defect");
-    assert_eq!(letter.contact, Some(first));
+    let (dead_letter, first) = dead_letter_about_the_first(true).await;
+    assert_eq!(dead_letter.why, "it panicked: a defect");
+    assert_eq!(dead_letter.contact, Some(first));
 }

@@ -3,7 +3,7 @@
 //! Each module holds the calls about one thing; its `routes` puts them on a `surface`. A call
 //! declares its parameters and answers in `#[utoipa::path]`, and every call is checked against the
 //! description made from that. What all calls have in common is done before each handler
-//! (`surface::Call`). Every failure is a [`Problem`].
+//! (`surface::ServedCall`). Every failure is a [`Problem`].
 //!
 //! Nothing here depends on the transport: a server in the same process, or API Gateway.
 

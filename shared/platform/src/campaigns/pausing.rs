@@ -3,8 +3,8 @@
 //! A pause that ends by itself is in the head of the campaign, and a timer brings its end. The
 //! timer is set before the pause is written, so that no pause is without one; what it brings says
 //! no more than that some pause may be over, and the catalog says which are. So a timer that comes
-//! again, or belongs to a pause that somebody has ended or changed, does nothing. Whoever starts,
-//! or looks every few minutes, ends the pauses whose timers were lost.
+//! again, or belongs to a pause that somebody has ended or changed, does nothing. A start of
+//! a server, and a look every few minutes, end the pauses whose timers were lost.
 
 use dacapo_engine::campaign::Reached;
 use dacapo_engine::ids::CampaignId;

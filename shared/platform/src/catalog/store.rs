@@ -126,7 +126,7 @@ impl CatalogStore {
 
     /// The catalog as it was last read, however long ago, for what does not change, such as the
     /// secret; it is read if there is none with a secret yet.
-    pub(crate) async fn lately(&self) -> Result<Arc<Loaded>, Error> {
+    pub(crate) async fn loaded_eventual(&self) -> Result<Arc<Loaded>, Error> {
         let known = self.cache.loaded.lock().ok().and_then(|loaded| loaded.clone());
         match known.filter(|known| !known.catalog.secret.is_empty()) {
             Some(known) => Ok(known),

@@ -58,7 +58,7 @@ pub(super) fn understand(
         if object.is_some() && incoming.object.as_ref().is_none_or(|object| object.key.is_empty()) {
             missing.push(lacks("object.key"));
         }
-        // Without its date a booking would be confirmed and reminded of by nobody.
+        // Without its date a booking would be neither confirmed nor reminded of.
         let lacks_its_date = |object: &IncomingObject| {
             !is_over(&object.fields) && !object.fields.contains_key(BEGIN)
         };

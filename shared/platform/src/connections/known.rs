@@ -10,15 +10,15 @@ use chrono::TimeDelta;
 use crate::Instant;
 
 /// The most URLs that are remembered, of either kind.
-const MOST: usize = 4_096;
+const MOST_URLS: usize = 4_096;
 
 /// For how long an unknown URL is answered from memory: a connection may be made meanwhile, but its
 /// URL is new then.
 const UNKNOWN_FOR: TimeDelta = TimeDelta::minutes(1);
 
 /// How many calls of a URL are taken at once, and how many a second after that.
-const AT_ONCE: i64 = 200;
-const A_SECOND: i64 = 20;
+const CALLS_AT_ONCE: i64 = 200;
+const CALLS_A_SECOND: i64 = 20;
 
 /// How many bodies of a URL are read at once: slow ones must not take all connections of a process.
 const READ_AT_ONCE: usize = 128;
@@ -48,28 +48,28 @@ impl Rate {
     fn room_at(&self, now: Instant) -> i64 {
         // The clock went back: how much has passed is unknown.
         if now < self.since {
-            return AT_ONCE * 1_000;
+            return CALLS_AT_ONCE * 1_000;
         }
         let passed = (now - self.since).num_milliseconds();
-        self.room.saturating_add(passed.saturating_mul(A_SECOND)).min(AT_ONCE * 1_000)
+        self.room.saturating_add(passed.saturating_mul(CALLS_A_SECOND)).min(CALLS_AT_ONCE * 1_000)
     }
 }
 
 /// See the module.
 #[derive(Default)]
-pub(crate) struct Known {
+pub(crate) struct KnownUrls {
     unknown: Mutex<HashMap<String, Instant>>,
     rates: Mutex<HashMap<String, Rate>>,
     reading: Mutex<HashMap<String, usize>>,
 }
 
 /// A body that is read; dropped when it has been.
-pub(crate) struct Reading<'k> {
-    known: &'k Known,
+pub(crate) struct BodyReading<'k> {
+    known: &'k KnownUrls,
     hash: String,
 }
 
-impl Drop for Reading<'_> {
+impl Drop for BodyReading<'_> {
     fn drop(&mut self) {
         let Ok(mut reading) = self.known.reading.lock() else { return };
         match reading.get_mut(&self.hash) {
@@ -79,7 +79,7 @@ impl Drop for Reading<'_> {
     }
 }
 
-impl Known {
+impl KnownUrls {
     /// Whether there was no such URL a moment ago.
     pub(crate) fn is_unknown(&self, hash: &str, now: Instant) -> bool {
         let Ok(unknown) = self.unknown.lock() else { return false };
@@ -89,7 +89,7 @@ impl Known {
     /// There is no such URL.
     pub(crate) fn unknown(&self, hash: &str, now: Instant) {
         if let Ok(mut unknown) = self.unknown.lock() {
-            if unknown.len() >= MOST {
+            if unknown.len() >= MOST_URLS {
                 unknown.clear();
             }
             unknown.insert(hash.to_owned(), now);
@@ -116,7 +116,7 @@ impl Known {
     }
 
     /// One more body of this URL is read; `None` if there are too many already.
-    pub(crate) fn reads(&self, hash: &str) -> Option<Reading<'_>> {
+    pub(crate) fn reads(&self, hash: &str) -> Option<BodyReading<'_>> {
         if let Ok(mut reading) = self.reading.lock() {
             let count = reading.entry(hash.to_owned()).or_default();
             if *count >= READ_AT_ONCE {
@@ -124,7 +124,7 @@ impl Known {
             }
             *count += 1;
         }
-        Some(Reading { known: self, hash: hash.to_owned() })
+        Some(BodyReading { known: self, hash: hash.to_owned() })
     }
 
     /// Whether one more refused call of this URL is kept.
@@ -140,9 +140,9 @@ impl Known {
     }
 
     fn rate<T>(&self, hash: &str, now: Instant, with: impl FnOnce(&mut Rate) -> T) -> T {
-        let full = || Rate { room: AT_ONCE * 1_000, since: now, refused: (0, 0) };
+        let full = || Rate { room: CALLS_AT_ONCE * 1_000, since: now, refused: (0, 0) };
         let Ok(mut rates) = self.rates.lock() else { return with(&mut full()) };
-        if rates.len() >= MOST && !rates.contains_key(hash) {
+        if rates.len() >= MOST_URLS && !rates.contains_key(hash) {
             rates.clear();
         }
         with(rates.entry(hash.to_owned()).or_insert_with(full))
@@ -155,29 +155,29 @@ mod tests {
 
     #[test]
     fn an_unknown_url_is_answered_from_memory_for_a_minute() {
-        let (known, now) = (Known::default(), Instant::UNIX_EPOCH);
+        let (known, now) = (KnownUrls::default(), Instant::UNIX_EPOCH);
         known.unknown("hash", now);
         assert!(known.is_unknown("hash", now + TimeDelta::seconds(59)));
         assert!(!known.is_unknown("hash", now + TimeDelta::seconds(60)));
         assert!(!known.is_unknown("hash", now - TimeDelta::seconds(1)), "the clock went back");
         assert!(!known.is_unknown("other", now));
-        for nth in 0..MOST {
+        for nth in 0..MOST_URLS {
             known.unknown(&nth.to_string(), now);
         }
-        assert!(known.unknown.lock().unwrap().len() <= MOST);
+        assert!(known.unknown.lock().unwrap().len() <= MOST_URLS);
     }
 
     #[test]
     fn a_url_takes_many_calls_at_once_and_then_so_many_a_second() {
-        let (known, now) = (Known::default(), Instant::UNIX_EPOCH);
-        for _ in 0..AT_ONCE {
+        let (known, now) = (KnownUrls::default(), Instant::UNIX_EPOCH);
+        for _ in 0..CALLS_AT_ONCE {
             assert_eq!(known.one_more("url", now), Rated::Taken);
         }
         assert_eq!(known.one_more("url", now), Rated::After(1));
         assert!(known.is_full("url", now) && !known.is_full("other", now));
         assert_eq!(known.one_more("other", now), Rated::Taken);
         let later = now + TimeDelta::seconds(1);
-        for _ in 0..A_SECOND {
+        for _ in 0..CALLS_A_SECOND {
             assert_eq!(known.one_more("url", later), Rated::Taken);
         }
         assert_eq!(known.one_more("url", later), Rated::After(1));
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn so_many_bodies_of_a_url_are_read_at_once() {
-        let known = Known::default();
+        let known = KnownUrls::default();
         let mut reading: Vec<_> = (0..READ_AT_ONCE).map(|_| known.reads("url")).collect();
         assert!(reading.iter().all(Option::is_some) && known.reads("url").is_none());
         assert!(known.reads("other").is_some());
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn so_many_refused_calls_are_kept_a_minute() {
-        let (known, now) = (Known::default(), Instant::UNIX_EPOCH);
+        let (known, now) = (KnownUrls::default(), Instant::UNIX_EPOCH);
         for _ in 0..REFUSED_A_MINUTE {
             assert!(known.keeps_refused("url", now));
         }

@@ -31,15 +31,15 @@ mod tree;
 mod understanding;
 
 pub(crate) use incoming::{Answered, BEGIN, Booking, Incoming, IncomingObject, Misfit, is_over};
-pub(crate) use known::{Known, Rated};
+pub(crate) use known::{KnownUrls, Rated};
 pub(crate) use mapping::{OBJECT, Target, is_pointer, is_well_formed, says, target};
-pub(crate) use received::{Kept, NewCall, Place};
+pub(crate) use received::{CallPlace, KeepOutcome, NewCall};
 pub(crate) use signature::{signed_by, verify};
 pub use store::Connections;
-pub(crate) use store::{Found, Unchanged};
+pub(crate) use store::{Unchanged, WithRevision};
 pub(crate) use stored::{
-    Bytes, CALLS_KEPT, Connection, Kind, Made, MadeObject, OVERLAP, Outcome, ReceivedCall,
-    ReplacedSecret,
+    Bytes, CALLS_KEPT, CallOutcome, Connection, ContactOfCall, Kind, OVERLAP, ObjectOfCall,
+    ReceivedCall, ReplacedSecret,
 };
 pub(crate) use told::KnownBooking;
 pub(crate) use tree::Body;

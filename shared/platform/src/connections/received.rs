@@ -9,12 +9,12 @@ use dacapo_engine::ids::{ConnectionId, ContactId};
 use serde::{Deserialize, Serialize};
 
 use crate::Instant;
-use crate::connections::store::{Connections, Found, found, readable};
-use crate::connections::stored::{Bytes, CALLS_KEPT, Outcome, ReceivedCall};
+use crate::connections::store::{Connections, WithRevision, found, readable};
+use crate::connections::stored::{Bytes, CALLS_KEPT, CallOutcome, ReceivedCall};
 use crate::error::Error;
 use crate::mentions::Mentions;
 use crate::store::{TRIES, item, read};
-use crate::table::{Condition, Consistency, Cursor, Key, MOST_WRITES, Page, Query, Write};
+use crate::table::{Condition, Consistency, Cursor, Key, MOST_WRITES, Query, QueryPage, Write};
 use crate::unsubscribe::sealed;
 
 /// The most calls of a connection that are kept of a day.
@@ -50,15 +50,18 @@ struct StoredDay {
 }
 
 impl StoredDay {
-    fn with_one(outcome: Outcome, bytes: usize) -> Self {
-        let refused = i64::from(outcome == Outcome::Refused);
+    fn with_one(outcome: CallOutcome, bytes: usize) -> Self {
+        let refused = i64::from(outcome == CallOutcome::Refused);
         Self { calls: 1 - refused, refused, bytes: i64::try_from(bytes).unwrap_or(i64::MAX) }
     }
 
-    fn has_room_for(&self, outcome: Outcome, bytes: usize) -> bool {
+    fn has_room_for(&self, outcome: CallOutcome, bytes: usize) -> bool {
         match outcome {
-            Outcome::Refused => self.refused < MOST_REFUSED_A_DAY,
-            Outcome::Received | Outcome::Done | Outcome::Ignored | Outcome::Failed => {
+            CallOutcome::Refused => self.refused < MOST_REFUSED_A_DAY,
+            CallOutcome::Received
+            | CallOutcome::Done
+            | CallOutcome::Ignored
+            | CallOutcome::Failed => {
                 let has_room = self.bytes < MOST_BYTES_A_DAY || bytes <= SMALL;
                 self.calls < MOST_A_DAY && has_room
             }
@@ -68,7 +71,7 @@ impl StoredDay {
 
 /// Where a received call is kept.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct CallPlace<'a> {
     /// The connection.
     pub(crate) connection: &'a ConnectionId,
     /// The id of the call.
@@ -87,11 +90,11 @@ pub(crate) struct NewCall<'a> {
 
 /// How a call was kept.
 #[derive(Debug, Clone)]
-pub(crate) enum Kept {
+pub(crate) enum KeepOutcome {
     /// It is new.
-    New(Found<ReceivedCall>),
+    New(WithRevision<ReceivedCall>),
     /// It came before.
-    Known(Found<ReceivedCall>),
+    Known(WithRevision<ReceivedCall>),
     /// There were too many today.
     Full,
     /// It names so many addresses that their owners could not all be erased from it.
@@ -100,8 +103,12 @@ pub(crate) enum Kept {
 
 impl Connections {
     /// Keeps a call, before anything is done about it.
-    pub(crate) async fn keep(&self, at: Place<'_>, new: &NewCall<'_>) -> Result<Kept, Error> {
-        let Place { connection, id } = at;
+    pub(crate) async fn keep(
+        &self,
+        at: CallPlace<'_>,
+        new: &NewCall<'_>,
+    ) -> Result<KeepOutcome, Error> {
+        let CallPlace { connection, id } = at;
         let keys = &self.store.keys;
         let (key, day) = (keys.received_call(connection, id), new.call.at.date_naive());
         let day = keys.received_on(connection, day);
@@ -112,7 +119,7 @@ impl Connections {
             let (there, today) = (stored.next().flatten(), stored.next().flatten());
             // One that has expired, and was not deleted yet, is as good as gone.
             let rev = match found::<ReceivedCall>(there)? {
-                Some(known) if self.is_kept(&known) => return Ok(Kept::Known(known)),
+                Some(known) if self.is_kept(&known) => return Ok(KeepOutcome::Known(known)),
                 Some(expired) => expired.rev,
                 None => 0,
             };
@@ -126,7 +133,7 @@ impl Connections {
                 let mut pointers = self.pointers(at, body, new.plain, expires).await?;
                 bytes = body.len() + pointers.len() * POINTER;
                 if pointers.len() > MOST_ADDRESSES {
-                    return Ok(Kept::TooMany(pointers.len()));
+                    return Ok(KeepOutcome::TooMany(pointers.len()));
                 }
                 before = pointers.split_off(pointers.len().min(TOGETHER));
                 writes.extend(pointers);
@@ -134,7 +141,7 @@ impl Connections {
             let outcome = new.call.outcome;
             if so_far.as_ref().is_some_and(|day| !day.has_room_for(outcome, bytes)) {
                 tracing::warn!(connection = connection.as_str(), "no more calls are kept of today");
-                return Ok(Kept::Full);
+                return Ok(KeepOutcome::Full);
             }
             // A pointer to a call that was not kept after all expires with the others.
             for some in before.chunks(MOST_WRITES) {
@@ -145,7 +152,7 @@ impl Connections {
                 if let Err(error) = self.count(&new.call, one, day, so_far.is_none()).await {
                     tracing::warn!(%error, "a received call is not counted");
                 }
-                return Ok(Kept::New(Found { what: new.call.clone(), rev: rev + 1 }));
+                return Ok(KeepOutcome::New(WithRevision { what: new.call.clone(), rev: rev + 1 }));
             }
         }
         Err(Error::Contended(TRIES))
@@ -177,7 +184,7 @@ impl Connections {
     /// Pointers to a call from the addresses in it, for when their owners are erased.
     async fn pointers(
         &self,
-        at: Place<'_>,
+        at: CallPlace<'_>,
         body: &[u8],
         plain: Option<&str>,
         expires: Instant,
@@ -203,7 +210,7 @@ impl Connections {
     pub(crate) async fn has_written(
         &self,
         contact: &ContactId,
-        at: Place<'_>,
+        at: CallPlace<'_>,
     ) -> Result<bool, Error> {
         let key = self.store.keys.received_of(contact, at.connection, at.id);
         let pointer = self.store.get(&key).await?;
@@ -216,7 +223,7 @@ impl Connections {
     pub(crate) fn pointer_of(
         &self,
         contact: &ContactId,
-        at: Place<'_>,
+        at: CallPlace<'_>,
         expires: Instant,
         condition: Condition,
     ) -> Result<Write, Error> {
@@ -224,8 +231,8 @@ impl Connections {
         pointer(key, expires, condition)
     }
 
-    fn put_call(&self, at: Place<'_>, call: &ReceivedCall, rev: u64) -> Result<Write, Error> {
-        let Place { connection, id } = at;
+    fn put_call(&self, at: CallPlace<'_>, call: &ReceivedCall, rev: u64) -> Result<Write, Error> {
+        let CallPlace { connection, id } = at;
         let listed = self.store.keys.received_listed(connection, call.at, id);
         let key = self.store.keys.received_call(connection, id);
         let stored = item(key, call)?.rev(rev + 1).index(listed).expires(call.expires());
@@ -236,36 +243,39 @@ impl Connections {
     /// if the call has been erased or another worker has it.
     pub(crate) async fn begin_again(
         &self,
-        at: Place<'_>,
-        found: Found<ReceivedCall>,
-    ) -> Result<Option<Found<ReceivedCall>>, Error> {
-        let Found { mut what, rev } = found;
+        at: CallPlace<'_>,
+        found: WithRevision<ReceivedCall>,
+    ) -> Result<Option<WithRevision<ReceivedCall>>, Error> {
+        let WithRevision { mut what, rev } = found;
         what.attempts += 1;
         what.broken_off += 1;
         what.begun = Some(self.store.now());
         let is_first = self.store.write_if_first(vec![self.put_call(at, &what, rev)?]).await?;
-        Ok(is_first.then_some(Found { what, rev: rev + 1 }))
+        Ok(is_first.then_some(WithRevision { what, rev: rev + 1 }))
     }
 
     /// Stores what came of a call. If it has been erased, or another worker has written it, that
     /// stays.
     pub(crate) async fn settle(
         &self,
-        at: Place<'_>,
-        before: &Found<ReceivedCall>,
+        at: CallPlace<'_>,
+        before: &WithRevision<ReceivedCall>,
         call: &ReceivedCall,
     ) -> Result<(), Error> {
         self.store.write_if_first(vec![self.put_call(at, call, before.rev)?]).await.map(drop)
     }
 
     /// A call, if it is still kept.
-    pub(crate) async fn call(&self, at: Place<'_>) -> Result<Option<Found<ReceivedCall>>, Error> {
+    pub(crate) async fn call(
+        &self,
+        at: CallPlace<'_>,
+    ) -> Result<Option<WithRevision<ReceivedCall>>, Error> {
         let key = self.store.keys.received_call(at.connection, at.id);
         Ok(found(self.store.get(&key).await?)?.filter(|found| self.is_kept(found)))
     }
 
     /// The body of a call.
-    pub(crate) async fn body(&self, at: Place<'_>) -> Result<Option<Bytes>, Error> {
+    pub(crate) async fn body(&self, at: CallPlace<'_>) -> Result<Option<Bytes>, Error> {
         let key = self.store.keys.received_body(at.connection, at.id);
         self.store.get(&key).await?.map(|stored| read(&stored)).transpose()
     }
@@ -277,7 +287,7 @@ impl Connections {
         connection: &ConnectionId,
         (from, until): (Instant, Instant),
         (limit, deadline): (usize, Instant),
-    ) -> Result<Vec<(String, Found<ReceivedCall>)>, Error> {
+    ) -> Result<Vec<(String, WithRevision<ReceivedCall>)>, Error> {
         let partition = self.store.keys.received_calls(connection);
         let [from, until] =
             [from, until].map(|at| self.store.keys.received_listed(connection, at, "").sk);
@@ -286,7 +296,7 @@ impl Connections {
             let query = Query::of(&partition).between(&from, &until).after(cursor);
             let page = self.store.table.query_index(query).await?;
             for (id, found) in self.listed(page.items).await? {
-                if found.what.outcome == Outcome::Received {
+                if found.what.outcome == CallOutcome::Received {
                     unfinished.push((id, found));
                 }
             }
@@ -294,7 +304,7 @@ impl Connections {
             unfinished.truncate(limit);
             cursor = page.cursor;
             // No later one would come before one that was never begun again.
-            let is_new = |(_, found): &(_, Found<ReceivedCall>)| found.what.attempts == 0;
+            let is_new = |(_, found): &(_, WithRevision<ReceivedCall>)| found.what.attempts == 0;
             let is_full = unfinished.len() == limit && unfinished.last().is_some_and(is_new);
             if cursor.is_none() || is_full || self.store.now() >= deadline {
                 return Ok(unfinished);
@@ -306,7 +316,7 @@ impl Connections {
     async fn listed(
         &self,
         listed: Vec<(Key, Key)>,
-    ) -> Result<Vec<(String, Found<ReceivedCall>)>, Error> {
+    ) -> Result<Vec<(String, WithRevision<ReceivedCall>)>, Error> {
         let (listed, keys): (Vec<Key>, Vec<Key>) = listed.into_iter().unzip();
         let stored = self.store.table.get_many(&keys, Consistency::Strong).await?;
         let mut calls = Vec::new();
@@ -326,17 +336,17 @@ impl Connections {
         connection: &ConnectionId,
         limit: usize,
         cursor: Option<Cursor>,
-    ) -> Result<Page<(String, ReceivedCall)>, Error> {
+    ) -> Result<QueryPage<(String, ReceivedCall)>, Error> {
         let partition = self.store.keys.received_calls(connection);
         let query = Query::of(&partition).descending().limit(limit).after(cursor);
         let page = self.store.table.query_index(query).await?;
         let listed = self.listed(page.items).await?;
         let items = listed.into_iter().map(|(id, found)| (id, found.what)).collect();
-        Ok(Page { items, cursor: page.cursor })
+        Ok(QueryPage { items, cursor: page.cursor })
     }
 
     /// Expired items may stay readable for days.
-    fn is_kept(&self, found: &Found<ReceivedCall>) -> bool {
+    fn is_kept(&self, found: &WithRevision<ReceivedCall>) -> bool {
         self.store.now() < found.what.expires()
     }
 }

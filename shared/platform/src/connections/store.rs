@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Instant;
 use crate::catalog::CatalogStore;
-use crate::connections::known::Known;
+use crate::connections::known::KnownUrls;
 use crate::connections::stored::{Connection, OVERLAP, Replaced};
 use crate::error::Error;
 use crate::keys::{connection_url, sha256};
@@ -29,7 +29,7 @@ struct StoredUrl {
 
 /// A connection, or a call, with the revision in which it was read.
 #[derive(Debug, Clone)]
-pub(crate) struct Found<T> {
+pub(crate) struct WithRevision<T> {
     pub(crate) what: T,
     pub(super) rev: u64,
 }
@@ -58,7 +58,7 @@ impl<E> From<TableError> for Unchanged<E> {
 pub struct Connections {
     pub(crate) store: Arc<Store>,
     pub(crate) catalog: Arc<CatalogStore>,
-    pub(crate) known: Arc<Known>,
+    pub(crate) known: Arc<KnownUrls>,
     /// Where the API is reached from outside, without a slash at the end.
     pub(crate) public_url: String,
 }
@@ -72,7 +72,10 @@ impl Connections {
     }
 
     /// A connection.
-    pub(crate) async fn get(&self, id: &ConnectionId) -> Result<Option<Found<Connection>>, Error> {
+    pub(crate) async fn get(
+        &self,
+        id: &ConnectionId,
+    ) -> Result<Option<WithRevision<Connection>>, Error> {
         found(self.store.get(&self.store.keys.connection(id)).await?)
     }
 
@@ -167,7 +170,7 @@ impl Connections {
     pub(crate) async fn delete(&self, id: &ConnectionId) -> Result<bool, Error> {
         let key = || self.store.keys.connection(id);
         for _ in 0..TRIES {
-            let Found { what, rev } = match self.get(id).await {
+            let WithRevision { what, rev } = match self.get(id).await {
                 Ok(Some(found)) => found,
                 Ok(None) => return Ok(false),
                 // Its URLs lead to nothing then.
@@ -202,7 +205,7 @@ impl Connections {
     fn put_connection(
         &self,
         connection: &Connection,
-        before: Option<&Found<Connection>>,
+        before: Option<&WithRevision<Connection>>,
     ) -> Result<Write, Error> {
         let stored = item(self.store.keys.connection(&connection.id), connection)?;
         Ok(Write::next(stored.rev(before.map_or(0, |before| before.rev) + 1)))
@@ -220,7 +223,7 @@ pub(super) fn readable<T>(stored: &Item, read: Result<T, Error>) -> Option<T> {
 /// A stored thing with its revision.
 pub(super) fn found<T: serde::de::DeserializeOwned>(
     stored: Option<Item>,
-) -> Result<Option<Found<T>>, Error> {
+) -> Result<Option<WithRevision<T>>, Error> {
     let Some(stored) = stored else { return Ok(None) };
-    Ok(Some(Found { what: read(&stored)?, rev: stored.rev.unwrap_or(0) }))
+    Ok(Some(WithRevision { what: read(&stored)?, rev: stored.rev.unwrap_or(0) }))
 }

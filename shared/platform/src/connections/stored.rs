@@ -141,8 +141,8 @@ impl fmt::Debug for Connection {
 /// What came of a received call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Outcome {
-    /// It was stored, and whoever worked on it has not ended.
+pub(crate) enum CallOutcome {
+    /// It was stored, and the work on it has not ended.
     Received,
     /// Everything in it was written.
     Done,
@@ -156,7 +156,7 @@ pub(crate) enum Outcome {
 
 /// A contact that a call has written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Made {
+pub(crate) struct ContactOfCall {
     /// The contact.
     #[serde(rename = "c")]
     pub(crate) contact: ContactId,
@@ -168,12 +168,12 @@ pub(crate) struct Made {
     pub(crate) changed: bool,
     /// The object that was written with it.
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) object: Option<MadeObject>,
+    pub(crate) object: Option<ObjectOfCall>,
 }
 
 /// An object that a call has written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct MadeObject {
+pub(crate) struct ObjectOfCall {
     /// Its type.
     #[serde(rename = "t")]
     pub(crate) kind: String,
@@ -202,7 +202,7 @@ pub(crate) struct ReceivedCall {
     /// Whether the body is kept.
     pub(crate) whole: bool,
     /// What came of it, the last time.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: CallOutcome,
     /// Why, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) why: Option<String>,
@@ -211,7 +211,7 @@ pub(crate) struct ReceivedCall {
     pub(crate) misfits: Vec<Misfit>,
     /// What was written.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) made: Vec<Made>,
+    pub(crate) made: Vec<ContactOfCall>,
     /// How often it was begun again because it had not been ended.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) attempts: u32,

@@ -107,7 +107,7 @@ impl Decisions {
     }
 
     /// An enrollment's state, by an eventual read.
-    pub(crate) async fn state_lately(
+    pub(crate) async fn state_eventual(
         &self,
         contact: &ContactId,
         campaign: &CampaignId,

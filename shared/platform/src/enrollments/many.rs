@@ -10,10 +10,10 @@ use crate::Instant;
 use crate::error::Error;
 
 /// How many contacts are decided at once.
-const AT_ONCE: usize = 64;
+const CONTACTS_AT_ONCE: usize = 64;
 
 /// A request about many contacts.
-pub(crate) struct Asked<'a> {
+pub(crate) struct ManyRequest<'a> {
     /// The campaign.
     pub(crate) campaign: &'a CampaignId,
     /// The event.
@@ -34,7 +34,7 @@ impl Decisions {
     /// What the table answers when they are read; an error of one contact is in its reply.
     pub(crate) async fn apply_event_to_many(
         &self,
-        asked: &Asked<'_>,
+        asked: &ManyRequest<'_>,
         contacts: &[ContactId],
     ) -> Result<Vec<Reply>, Error> {
         let request = DecisionRequest {
@@ -51,6 +51,6 @@ impl Decisions {
             }
         });
         let replies: Vec<_> = replies.collect();
-        Ok(futures_util::stream::iter(replies).buffered(AT_ONCE).collect().await)
+        Ok(futures_util::stream::iter(replies).buffered(CONTACTS_AT_ONCE).collect().await)
     }
 }

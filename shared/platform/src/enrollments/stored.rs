@@ -161,7 +161,7 @@ mod tests {
     use crate::table::{Body, size};
 
     /// What a decision deferred to the next one.
-    const LEFT: &str = concat!(
+    const DEFERRED: &str = concat!(
         r#""lf":{"s":1,"v":1,"h":[{"t":1796126400000,"b":{"c":{"r":1,"w":[{"a":"Go"}],"#,
         r#""y":{"k":"desk"}}},"l":[{"n":1,"e":"go","k":"ev"},{"n":1,"e":"mail","k":"mq"}]}],"#,
         r#""d":{"active":1,"at:mail":1,"e:mail":1,"entered":1},"y":"2026-12-01"}"#,
@@ -185,9 +185,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_is_found_where_earlier_versions_stored_it() {
-        let earlier = stored_as(&format!("{LEFT},"), "");
-        let now = stored_as("", &format!("{LEFT},"));
+    fn a_deferred_recording_is_found_where_earlier_versions_stored_it() {
+        let earlier = stored_as(&format!("{DEFERRED},"), "");
+        let now = stored_as("", &format!("{DEFERRED},"));
         let stored = read_stored(&earlier).unwrap();
         let left = stored.deferred.as_deref().unwrap();
         assert_eq!((left.stamp, left.records[0].lines.len()), (1, 2));
@@ -197,16 +197,16 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_is_stored_beside_the_state_and_takes_no_more_room() {
-        let earlier = stored_as(&format!("{LEFT},"), "");
-        let now = stored_as("", &format!("{LEFT},"));
+    fn a_deferred_recording_is_stored_beside_the_state_and_takes_no_more_room() {
+        let earlier = stored_as(&format!("{DEFERRED},"), "");
+        let now = stored_as("", &format!("{DEFERRED},"));
         let written = Body::of(&read_stored(&earlier).unwrap()).unwrap();
         assert_eq!(written.as_str(), now.body.as_str());
         assert!(size(&now) <= size(&earlier), "{} > {}", size(&now), size(&earlier));
     }
 
     #[test]
-    fn nothing_was_left_in_most_items() {
+    fn most_items_have_no_deferred_recording() {
         let plain = stored_as("", "");
         assert_eq!(read_stored(&plain).unwrap().deferred, None);
         assert_eq!(read_state(&plain).unwrap().deferred, None);

@@ -17,7 +17,7 @@ use crate::refusals::Refusal;
 use crate::table::{Condition, Item, Query, Unreadable, Write};
 
 /// How many lists by tag are left in one transaction.
-const AT_ONCE: usize = 50;
+const TAG_LISTS_AT_ONCE: usize = 50;
 
 impl Erasure {
     /// Erases a contact that cannot be read. `false` if another writer has written it meanwhile.
@@ -93,7 +93,7 @@ impl Erasure {
     }
 
     /// The tags that can still be read. Entries of other tags name a contact that is not there, and
-    /// are passed over by whoever reads them.
+    /// are passed over by each reader.
     async fn forget_tags_of_unreadable(&self, id: &ContactId, stored: &Item) -> Result<(), Error> {
         let body: Value = stored.body.read().unwrap_or_default();
         let tags = body["c"]["tags"].as_object().into_iter().flat_map(|tags| tags.keys());
@@ -101,7 +101,7 @@ impl Erasure {
             .filter_map(|tag| Tag::new(tag.as_str()).ok())
             .map(|tag| Write::delete(self.store.keys.tag_member(&tag, id), Condition::Always))
             .collect();
-        for some in writes.chunks(AT_ONCE) {
+        for some in writes.chunks(TAG_LISTS_AT_ONCE) {
             self.store.write(some.to_vec()).await?;
         }
         Ok(())

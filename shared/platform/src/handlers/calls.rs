@@ -22,13 +22,13 @@ use super::recording::{HISTORY_KEPT, StoredHistory};
 use crate::Instant;
 use crate::blocking::Blocking;
 use crate::call_ledger::{CallLedger, CallRecord, MayCall};
-use crate::calling::Place;
+use crate::calling::UrlParts;
 use crate::catalog::CatalogStore;
 use crate::contact_json::{contact_json, object_json};
 use crate::contacts::Contacts;
 use crate::error::Error;
 use crate::metrics::Metric;
-use crate::ports::{Call, Caller, Request, Unavailable};
+use crate::ports::{Caller, Request, Unavailable, WebhookCall};
 use crate::rate_limited_log::{RateLimitedLog, without_addresses};
 use crate::rendering::{Renderer, Unrendered};
 use crate::store::{Store, item};
@@ -38,7 +38,7 @@ use crate::table::{Condition, Write};
 const ATTEMPTS: u32 = 5;
 
 /// The outcome of a call.
-enum Outcome {
+enum WebhookOutcome {
     /// It was made, or is not to be made at all.
     Over,
     /// It was not tried: not before this instant.
@@ -68,16 +68,20 @@ impl Webhooks {
     /// # Errors
     ///
     /// What the table answers.
-    pub async fn call(&self, call: &Call) -> Result<Done, Error> {
+    pub async fn call(&self, call: &WebhookCall) -> Result<Done, Error> {
         let record = match self.calls.claim(call).await? {
             MayCall::Yes(record) => *record,
             MayCall::No(done) => return Ok(done),
         };
         let (over, done) = match self.try_call(call).await? {
-            Outcome::Over => (true, Done::Yes),
-            Outcome::NotTried(at) => (false, Done::NotTried(at)),
-            Outcome::Passing(reason) => return self.call_failed(call, record, reason, false).await,
-            Outcome::Lasting(reason) => return self.call_failed(call, record, reason, true).await,
+            WebhookOutcome::Over => (true, Done::Yes),
+            WebhookOutcome::NotTried(at) => (false, Done::NotTried(at)),
+            WebhookOutcome::Passing(reason) => {
+                return self.call_failed(call, record, reason, false).await;
+            }
+            WebhookOutcome::Lasting(reason) => {
+                return self.call_failed(call, record, reason, true).await;
+            }
         };
         if let Err(error) = self.calls.went(call, record, over).await {
             // Making the call again only to note it would be worse; a claim ends by itself.
@@ -87,19 +91,19 @@ impl Webhooks {
         Ok(done)
     }
 
-    async fn try_call(&self, call: &Call) -> Result<Outcome, Error> {
+    async fn try_call(&self, call: &WebhookCall) -> Result<WebhookOutcome, Error> {
         let loaded = self.catalog.current().await?;
         let graph = self.catalog.version(&call.campaign, call.version).await?;
         let Some(contact) = self.contacts.get(&call.contact).await? else {
-            return Ok(Outcome::Over);
+            return Ok(WebhookOutcome::Over);
         };
         let Some((_, Element::Webhook(webhook))) = graph.element(&call.element) else {
-            return Ok(Outcome::Over);
+            return Ok(WebhookOutcome::Over);
         };
         let person = match contact.id.is_object() {
             true => match self.contacts.get(&contact.id.person()).await? {
                 Some(person) => Some(person),
-                None => return Ok(Outcome::Over),
+                None => return Ok(WebhookOutcome::Over),
             },
             false => None,
         };
@@ -119,25 +123,27 @@ impl Webhooks {
         let request = match made {
             Ok(request) => request,
             Err(Unrendered { reason, .. }) => {
-                return Ok(Outcome::Lasting(format!("it could not be made: {reason}")));
+                return Ok(WebhookOutcome::Lasting(format!("it could not be made: {reason}")));
             }
         };
         if let Some(at) = self.caller.not_before(&request.url, self.store.now()) {
-            return Ok(Outcome::NotTried(at));
+            return Ok(WebhookOutcome::NotTried(at));
         }
         Ok(match self.caller.call(&request).await {
-            Ok(status) if status < 400 => Outcome::Over,
-            Ok(status @ (408 | 429 | 500..)) => Outcome::Passing(format!("it answered {status}")),
+            Ok(status) if status < 400 => WebhookOutcome::Over,
+            Ok(status @ (408 | 429 | 500..)) => {
+                WebhookOutcome::Passing(format!("it answered {status}"))
+            }
             // The endpoint says that the request is wrong: that is permanent.
-            Ok(status) => Outcome::Lasting(format!("it answered {status}")),
-            Err(Unavailable(why)) => Outcome::Passing(without_addresses(&why)),
+            Ok(status) => WebhookOutcome::Lasting(format!("it answered {status}")),
+            Err(Unavailable(why)) => WebhookOutcome::Passing(without_addresses(&why)),
         })
     }
 
     /// Counts a failure, once; if it is the last, it is reported.
     async fn call_failed(
         &self,
-        call: &Call,
+        call: &WebhookCall,
         before: CallRecord,
         reason: String,
         lasting: bool,
@@ -188,7 +194,12 @@ impl Webhooks {
         Ok(Done::NotBefore(again))
     }
 
-    fn line_of_failed_call(&self, call: &Call, reason: &str, at: Instant) -> Result<Write, Error> {
+    fn line_of_failed_call(
+        &self,
+        call: &WebhookCall,
+        reason: &str,
+        at: Instant,
+    ) -> Result<Write, Error> {
         let what = Happened::CallFailed { reason: reason.to_owned() };
         let line = Line { run: call.run, element: Some(call.element.clone()), what };
         let records = vec![Record { at, because: Cause::Call, lines: vec![line] }];
@@ -221,7 +232,7 @@ fn request(
     graph: &Graph,
     subject: &Map<String, Value>,
     values: &MergeValues,
-    call: &Call,
+    call: &WebhookCall,
     budget: Budget,
 ) -> Result<Request, Unrendered> {
     let mut renderer = Renderer::new(values, budget);
@@ -261,7 +272,7 @@ fn request(
         headers.push(("Content-Type".to_owned(), kind.to_owned()));
     }
     let url = text(&webhook.url)?.trim().to_owned();
-    if let Err(Unavailable(why)) = Place::read(&url) {
+    if let Err(Unavailable(why)) = UrlParts::read(&url) {
         return Err(Unrendered::because(without_addresses(&why)));
     }
     use dacapo_engine::campaign::format::Method;

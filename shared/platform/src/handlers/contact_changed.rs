@@ -115,7 +115,8 @@ impl ContactChanges {
             loaded.campaigns.get(id).is_some_and(|campaign| concerns(campaign, changes))
         };
         if let Some(only) = ids.first().filter(|only| ids.len() == 1 && is_concerned(only))
-            && let Some(followed) = self.decided_lately(only, image, loaded.rev, withdrawn).await?
+            && let Some(followed) =
+                self.decided_eventual(only, image, loaded.rev, withdrawn).await?
         {
             return Ok(followed);
         }
@@ -179,7 +180,7 @@ impl ContactChanges {
     /// Tries to decide a change on the enrollment from an eventual read. `None` if it has to be
     /// decided on a strong read: only a commit, or a change that was seen before, is a valid
     /// result.
-    async fn decided_lately(
+    async fn decided_eventual(
         &self,
         campaign: &CampaignId,
         image: Image<'_>,
@@ -187,10 +188,10 @@ impl ContactChanges {
         withdrawn: &mut Vec<Tag>,
     ) -> Result<Option<Followed>, Error> {
         let contact = image.contact;
-        let lately = self.decisions.state_lately(&contact.id, campaign).await?;
-        let self_write = lately.as_ref().and_then(|state| state.self_write);
-        let enrollment = lately.as_ref().map(|state| &state.enrollment);
-        if waits_in_quarantine(lately.as_ref()) {
+        let eventual = self.decisions.state_eventual(&contact.id, campaign).await?;
+        let self_write = eventual.as_ref().and_then(|state| state.self_write);
+        let enrollment = eventual.as_ref().map(|state| &state.enrollment);
+        if waits_in_quarantine(eventual.as_ref()) {
             return Ok(None);
         }
         // The campaign's own write: it looked at that when it made it, so whatever it has done
@@ -208,7 +209,7 @@ impl ContactChanges {
                 Followed::Something
             }
         };
-        match self.decisions.apply_change_once(campaign, image, lately.as_ref()).await {
+        match self.decisions.apply_change_once(campaign, image, eventual.as_ref()).await {
             Ok(Some(EventOutcome::Committed(next))) => {
                 withdrawn.extend(next.withdrawn);
                 Ok(Some(followed(&next.enrollment)))

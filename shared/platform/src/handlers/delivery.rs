@@ -310,7 +310,7 @@ impl MailDelivery {
         next.attempt = next.attempt.saturating_sub(1);
         next.stops = next.stops.saturating_add(1);
         let Some(wait) = mail_backoff::next(hold, now - since) else {
-            let days = mail_backoff::LONGEST.num_days();
+            let days = mail_backoff::LONGEST_WAIT.num_days();
             next.status = MessageStatus::Settled(Outcome::Failed);
             next.reason = Some(format!("given up after {days} days of waiting: {reason}"));
             let (outcome, reason) = (Outcome::Failed, next.reason.clone());

@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::keys::fed;
 use crate::messages::{MessageLedger, MessageRecord, MessageStatus};
 use crate::orders::Orders;
-use crate::ports::{Call, Done, EnrollmentEvent, Message, Order, Queue};
+use crate::ports::{Done, EnrollmentEvent, Order, Queue, QueueMessage, WebhookCall};
 use crate::store::Store;
 use crate::table::{Consistency, Item, Key};
 
@@ -215,7 +215,7 @@ impl EffectHandler {
                 None
             }
             Effect::Call { run, step, version, element } => {
-                let call = Call {
+                let call = WebhookCall {
                     contact: decision.contact.clone(),
                     campaign: decision.campaign.clone(),
                     run: *run,
@@ -312,7 +312,7 @@ impl EffectHandler {
         match self.quarantine.done(contact, campaign, outcome).await? {
             Done::Soon => {
                 let (contact, campaign) = (contact.clone(), campaign.clone());
-                let message = Message::EnrollmentEvent(EnrollmentEvent {
+                let message = QueueMessage::EnrollmentEvent(EnrollmentEvent {
                     contact,
                     campaign,
                     event,
@@ -335,7 +335,7 @@ fn waiting<'o>(
     campaign: &CampaignId,
 ) -> Option<&'o mut EnrollmentEvent> {
     match order {
-        Order::Send { message: Message::EnrollmentEvent(waiting), .. }
+        Order::Send { message: QueueMessage::EnrollmentEvent(waiting), .. }
             if matches!(waiting.event, Event::Commanded { .. })
                 && (&waiting.contact, &waiting.campaign) == (contact, campaign) =>
         {

@@ -96,9 +96,9 @@ impl Feedback {
         let key = self.store.keys.message(contact, campaign, *run, *step);
         // The worker has already recorded the outcome of nearly every mail, and what is settled
         // stays. An eventual read, at half the price, is enough to see that.
-        let lately = self.store.table.get(&key, Consistency::Eventual).await?;
-        let lately = lately.as_ref().map(read::<MessageRecord>).transpose()?;
-        if lately.is_some_and(|record| left_open(record.status).is_none()) {
+        let eventual = self.store.table.get(&key, Consistency::Eventual).await?;
+        let eventual = eventual.as_ref().map(read::<MessageRecord>).transpose()?;
+        if eventual.is_some_and(|record| left_open(record.status).is_none()) {
             return Ok(());
         }
         for _ in 0..TRIES {

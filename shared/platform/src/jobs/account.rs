@@ -17,7 +17,7 @@ use crate::table::{Condition, Item, Key, MOST_WRITES, Query, Write};
 use crate::tags::StoredTag;
 
 /// How many items are deleted at once, so that a job step ends in time.
-const AT_ONCE: usize = 1_000;
+const ITEMS_AT_ONCE: usize = 1_000;
 
 /// Erases what is left of an account without contacts.
 pub(crate) struct AccountErasure {
@@ -28,14 +28,14 @@ pub(crate) struct AccountErasure {
 impl AccountErasure {
     /// Erases some of what is left. `true` if nothing is left.
     pub(super) async fn erase_rest(&self, job: &Job) -> Result<bool, Error> {
-        let mut room = AT_ONCE;
+        let mut room = ITEMS_AT_ONCE;
         for campaign in &job.campaigns {
             for partition in self.store.keys.of_campaign(campaign) {
                 self.erase_partition(&partition, &mut room).await?;
             }
         }
         let tags = self.store.keys.tags();
-        let page = self.store.table.query(Query::of(&tags).strong().limit(AT_ONCE)).await?;
+        let page = self.store.table.query(Query::of(&tags).strong().limit(ITEMS_AT_ONCE)).await?;
         if page.cursor.is_some() {
             room = 0;
         }
@@ -99,7 +99,7 @@ impl AccountErasure {
     async fn erase_jobs(&self, but: u64, room: &mut usize) -> Result<(), Error> {
         let partition = self.store.keys.jobs_listed();
         let but = self.store.keys.job(but);
-        let page = self.store.table.query_index(Query::of(&partition).limit(AT_ONCE)).await?;
+        let page = self.store.table.query_index(Query::of(&partition).limit(ITEMS_AT_ONCE)).await?;
         for (_, job) in page.items.into_iter().filter(|(_, job)| *job != but) {
             self.erase_partition(&job.pk, room).await?;
         }

@@ -18,7 +18,7 @@ use crate::Instant;
 use crate::catalog::{Catalog, Head, OpenJob, Together};
 use crate::error::Error;
 use crate::orders::pause_end_order;
-use crate::ports::{Done, JobStep, Message, Order, Queue, Shown};
+use crate::ports::{Done, JobStep, Order, Queue, QueueMessage, Shown};
 use crate::store::{TRIES, item, read};
 use crate::table::{Condition, Consistency, Write};
 
@@ -241,7 +241,7 @@ impl Jobs {
     }
 
     pub(super) fn step_order(&self, job_step: JobStep, at: Instant) -> Order {
-        Order::Send { queue: Queue::Jobs, at, message: Message::JobStep(job_step) }
+        Order::Send { queue: Queue::Jobs, at, message: QueueMessage::JobStep(job_step) }
     }
 
     /// Takes a job that is over off the list, and orders the jobs that waited for it.

@@ -329,7 +329,7 @@ impl Counts {
 
 /// Something that could not be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub struct ContactFailure {
     /// The contact.
     pub contact: ContactId,
     /// The campaign.
@@ -370,7 +370,7 @@ struct Shard {
     counts: Counts,
     /// The first failures.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    failures: Vec<Failure>,
+    failures: Vec<ContactFailure>,
     /// How many pages it has been through.
     pages: u32,
     /// The worker that has claimed it.

@@ -23,9 +23,9 @@ use dacapo_engine::ids::{CampaignId, ContactId, ObjectType, Tag};
 use futures_util::StreamExt as _;
 
 use super::reconciling::Reconciler;
-use super::{ContactOutcome, Failure, Job, JobKind, Selection, Shard};
+use super::{ContactFailure, ContactOutcome, Job, JobKind, Selection, Shard};
 use crate::Instant;
-use crate::enrollments::{Asked, Decisions, EventOutcome, Reply, Standing};
+use crate::enrollments::{Decisions, EventOutcome, ManyRequest, Reply, Standing};
 use crate::erasure::Erasure;
 use crate::error::{Error, Retryability};
 use crate::handlers::Quarantine;
@@ -93,7 +93,7 @@ impl PageWork {
                 return self.done_to_objects(&decisions, &what, contacts).await;
             }
         }
-        let asked = Asked { campaign, event: &event, as_of, tag, standing };
+        let asked = ManyRequest { campaign, event: &event, as_of, tag, standing };
         let replies = decisions.apply_event_to_many(&asked, contacts).await?;
         let mut outcomes = Vec::with_capacity(contacts.len());
         for (contact, reply) in contacts.iter().zip(replies) {
@@ -213,7 +213,7 @@ impl PageWork {
                 here.map(|(object, ..)| object).collect()
             }
         };
-        let asked = Asked { campaign, event, as_of, tag: None, standing: None };
+        let asked = ManyRequest { campaign, event, as_of, tag: None, standing: None };
         let replies = decisions.apply_event_to_many(&asked, &objects).await?;
         let mut all = ContactOutcome::Skipped;
         for (object, reply) in objects.iter().zip(replies) {
@@ -309,7 +309,7 @@ impl Shard {
         self.counts.failed += 1;
         if self.failures.len() < MOST_FAILURES {
             let campaign = super::pages::campaign_at(job, campaign).cloned();
-            self.failures.push(Failure { contact, campaign, reason });
+            self.failures.push(ContactFailure { contact, campaign, reason });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Progress, the list, cancelling.
 
 use super::lifecycle::sum;
-use super::{Counts, Failure, Job, JobKind, JobStatus, Jobs, Shard};
+use super::{ContactFailure, Counts, Job, JobKind, JobStatus, Jobs, Shard};
 use crate::error::Error;
 use crate::store::read;
 use crate::table::{Consistency, Key, Query};
@@ -20,7 +20,7 @@ pub struct Progress {
     /// What was counted so far.
     pub counts: Counts,
     /// The first failures.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<ContactFailure>,
 }
 
 impl Progress {

@@ -39,12 +39,12 @@ use crate::handlers::{
 use crate::keys::{Keys, OBJECT, fed, subject_in};
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::orders::Orders;
-use crate::ports::{Call, Order, Queue};
+use crate::ports::{Order, Queue, WebhookCall};
 use crate::store::{Store, read};
 use crate::table::{Item, Query};
 
 /// How many contacts are looked at at once.
-const AT_ONCE: usize = 16;
+const CONTACTS_AT_ONCE: usize = 16;
 
 /// How long the change feed keeps what it has not delivered.
 const FEED_KEEPS: TimeDelta = TimeDelta::hours(24);
@@ -71,7 +71,7 @@ impl Reconciler {
     ) -> Result<Vec<ContactOutcome>, Error> {
         let since = restored_to.map(|at| at - FEED_KEEPS);
         let each: Vec<_> = contacts.iter().map(|id| self.reconciled_one(since, id)).collect();
-        let each = futures_util::stream::iter(each).buffered(AT_ONCE);
+        let each = futures_util::stream::iter(each).buffered(CONTACTS_AT_ONCE);
         let each: Vec<_> = each.collect().await;
         let (mut outcomes, mut orders) = (Vec::with_capacity(contacts.len()), Vec::new());
         for found in each {
@@ -204,7 +204,7 @@ impl Reconciler {
             if record.over.is_some() {
                 continue;
             }
-            let call = Call {
+            let call = WebhookCall {
                 contact: id.clone(),
                 campaign: record.campaign.clone(),
                 run: record.run,

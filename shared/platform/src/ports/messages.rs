@@ -1,6 +1,6 @@
 //! What is put into queues: an event of an enrollment, a webhook, a step of a job, and what waits
-//! for others. Each message goes into the queue that [`Message::queue`] names, in order for its
-//! [`Message::ordering_key`], and may come more than once.
+//! for others. Each message goes into the queue that [`QueueMessage::queue`] names, in order for
+//! its [`QueueMessage::ordering_key`], and may come more than once.
 
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::Event;
@@ -39,7 +39,7 @@ impl EnrollmentEvent {
 
 /// A webhook that is to be called.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Call {
+pub struct WebhookCall {
     /// The contact.
     #[serde(rename = "c")]
     pub contact: ContactId,
@@ -103,13 +103,13 @@ pub struct ExpiryStep {
 /// A dead letter that is to be done again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redrive {
-    /// The letter's id.
+    /// The dead letter's id.
     #[serde(rename = "l")]
     pub letter: String,
     /// The contact that it is about, if it names one.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<ContactId>,
-    /// Whether it is in the queue that the letter's own message belongs into.
+    /// Whether it is in the queue that the dead letter's own message belongs into.
     #[serde(rename = "t", default, skip_serializing_if = "std::ops::Not::not")]
     pub in_own_queue: bool,
 }
@@ -117,12 +117,12 @@ pub struct Redrive {
 /// What is put into a queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Message {
+pub enum QueueMessage {
     /// For [`Queue::Timers`] and the two mail queues.
     #[serde(rename = "wake")]
     EnrollmentEvent(EnrollmentEvent),
     /// For [`Queue::Calls`].
-    Call(Call),
+    Call(WebhookCall),
     /// For [`Queue::Jobs`].
     #[serde(rename = "sweep")]
     JobStep(JobStep),
@@ -131,7 +131,7 @@ pub enum Message {
     Erase(ContactId),
     /// For [`Queue::Jobs`]: a timer that is still to be set.
     Timer(PendingTimer),
-    /// For [`Queue::Jobs`] first, then for the queue that the letter came from.
+    /// For [`Queue::Jobs`] first, then for the queue that the dead letter came from.
     Redrive(Redrive),
     /// For [`Queue::Timers`]: pauses of campaigns end by themselves (R26).
     PausesEnd {
@@ -156,10 +156,10 @@ pub struct PendingTimer {
     pub at: Instant,
     /// What it puts into [`Queue::Timers`] then.
     #[serde(rename = "m")]
-    pub message: Box<Message>,
+    pub message: Box<QueueMessage>,
 }
 
-impl Message {
+impl QueueMessage {
     /// What it is about, a contact or a shard of a job: its messages go in order.
     pub fn ordering_key(&self) -> Option<String> {
         match self {
@@ -244,34 +244,34 @@ impl Queue {
 
     /// Whether the handler of this queue can process a message. Orders are checked against it when
     /// they are given, and the handlers of the queues refuse the rest.
-    pub fn takes(self, message: &Message) -> bool {
+    pub fn takes(self, message: &QueueMessage) -> bool {
         match (self, message) {
-            (Self::Timers, Message::EnrollmentEvent(event)) => !event.is_delivery(),
-            (Self::Transactional | Self::Marketing, Message::EnrollmentEvent(event)) => {
+            (Self::Timers, QueueMessage::EnrollmentEvent(event)) => !event.is_delivery(),
+            (Self::Transactional | Self::Marketing, QueueMessage::EnrollmentEvent(event)) => {
                 event.is_delivery()
             }
-            (Self::Transactional, Message::TestMail(_))
-            | (Self::Calls, Message::Call(_))
-            | (Self::Jobs, Message::JobStep(_) | Message::ExpireObjects(_)) => true,
+            (Self::Transactional, QueueMessage::TestMail(_))
+            | (Self::Calls, QueueMessage::Call(_))
+            | (Self::Jobs, QueueMessage::JobStep(_) | QueueMessage::ExpireObjects(_)) => true,
             // A timer brings the last erasure of what remains.
-            (Self::Timers | Self::Jobs, Message::Erase(_))
-            | (Self::Timers, Message::PausesEnd { .. }) => true,
-            (Self::Jobs, Message::Timer(timer)) => Self::Timers.takes(&timer.message),
-            // A letter may have come from any of them.
+            (Self::Timers | Self::Jobs, QueueMessage::Erase(_))
+            | (Self::Timers, QueueMessage::PausesEnd { .. }) => true,
+            (Self::Jobs, QueueMessage::Timer(timer)) => Self::Timers.takes(&timer.message),
+            // A dead letter may have come from any of them.
             (
                 Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Jobs,
-                Message::Redrive(_),
+                QueueMessage::Redrive(_),
             ) => true,
             (
                 Self::Timers | Self::Transactional | Self::Marketing | Self::Calls | Self::Jobs,
-                Message::EnrollmentEvent(_)
-                | Message::Call(_)
-                | Message::JobStep(_)
-                | Message::Erase(_)
-                | Message::Timer(_)
-                | Message::PausesEnd { .. }
-                | Message::ExpireObjects(_)
-                | Message::TestMail(_),
+                QueueMessage::EnrollmentEvent(_)
+                | QueueMessage::Call(_)
+                | QueueMessage::JobStep(_)
+                | QueueMessage::Erase(_)
+                | QueueMessage::Timer(_)
+                | QueueMessage::PausesEnd { .. }
+                | QueueMessage::ExpireObjects(_)
+                | QueueMessage::TestMail(_),
             ) => false,
         }
     }

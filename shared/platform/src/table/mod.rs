@@ -31,7 +31,7 @@ pub use bounds::{
     MOST_WRITES, check, check_item, check_key, check_query, check_token,
 };
 pub use error::TableError;
-pub use query::{Consistency, Cursor, Order, Page, Query, Range};
+pub use query::{Consistency, Cursor, Direction, Query, QueryPage, Range};
 pub use size::{DEEPEST, is_native_number, size, size_at_most};
 
 use crate::Instant;
@@ -65,13 +65,13 @@ pub trait Table: Send + Sync {
     /// Items of one partition in the order of their sort keys, a page at a time.
     ///
     /// Only a page without a cursor is the last; one with a cursor may be followed by an empty one.
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError>;
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError>;
 
     /// Index keys of one partition of the index, each with the key of its item, ordered by the
     /// index's sort key. Items of the same index key come in no reliable order.
     ///
     /// The index is always eventual: a strong read of it is [`TableError::Invalid`].
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError>;
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError>;
 
     /// Applies all the writes, or none of them with the reason. An empty list does nothing.
     ///
@@ -103,11 +103,11 @@ impl<T: Table + ?Sized> Table for Arc<T> {
         (**self).get_many(keys, consistency).await
     }
 
-    async fn query(&self, query: Query<'_>) -> Result<Page<Item>, TableError> {
+    async fn query(&self, query: Query<'_>) -> Result<QueryPage<Item>, TableError> {
         (**self).query(query).await
     }
 
-    async fn query_index(&self, query: Query<'_>) -> Result<Page<(Key, Key)>, TableError> {
+    async fn query_index(&self, query: Query<'_>) -> Result<QueryPage<(Key, Key)>, TableError> {
         (**self).query_index(query).await
     }
 

@@ -17,7 +17,7 @@ pub struct Query<'a> {
     /// Which sort keys.
     pub range: Range<'a>,
     /// From which end.
-    pub order: Order,
+    pub order: Direction,
     /// The most items on a page, at least 1.
     pub limit: usize,
     /// Where the page before ended.
@@ -33,7 +33,7 @@ impl<'a> Query<'a> {
         Self {
             pk,
             range: Range::All,
-            order: Order::Ascending,
+            order: Direction::Ascending,
             limit: usize::MAX,
             cursor: None,
             consistency: Consistency::Eventual,
@@ -57,7 +57,7 @@ impl<'a> Query<'a> {
     /// From the last one backwards.
     #[must_use]
     pub fn descending(mut self) -> Self {
-        self.order = Order::Descending;
+        self.order = Direction::Descending;
         self
     }
 
@@ -120,7 +120,7 @@ pub enum Consistency {
 
 /// From which end the sort keys are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
+pub enum Direction {
     /// Smallest first.
     Ascending,
     /// Largest first.
@@ -129,7 +129,7 @@ pub enum Order {
 
 /// A part of the results of a query.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Page<T> {
+pub struct QueryPage<T> {
     /// What was found, in order.
     pub items: Vec<T>,
     /// Where to continue; `None` means that there is no more.

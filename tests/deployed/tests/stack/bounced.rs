@@ -3,7 +3,7 @@
 use dacapo_deployed_tests::{Stack, awaited, sent_to, until};
 use serde_json::json;
 
-use crate::{AT_ONCE, beside_others};
+use crate::{IMMEDIATE, beside_others};
 
 /// SES's own simulator bounces mail to this address.
 const NOBODY: &str = "bounce+nobody@simulator.amazonses.com";
@@ -34,18 +34,18 @@ fn r32_an_address_that_bounced_gets_no_more_mail() {
         api.contact(&format!("{address}-hello"), &json!({ "email": address, "tags": ["Hello"] }));
     }
     for address in [NOBODY, SOMEBODY] {
-        awaited(&stack, address, AT_ONCE, &["First"]);
+        awaited(&stack, address, IMMEDIATE, &["First"]);
     }
     let path = format!("/v1/contacts/email:{}", NOBODY.replace('+', "%2B"));
-    until("the bounce to be heard of", AT_ONCE, || {
+    until("the bounce to be heard of", IMMEDIATE, || {
         let contact = api.get(&path);
         if contact["suppressed"] == "bounced" { Ok(()) } else { Err(contact.to_string()) }
     });
     for address in [NOBODY, SOMEBODY] {
         api.contact(&format!("{address}-more"), &json!({ "email": address, "tags": ["More"] }));
     }
-    awaited(&stack, SOMEBODY, AT_ONCE, &["First", "Second"]);
-    let messages = until("the second message to be settled", AT_ONCE, || {
+    awaited(&stack, SOMEBODY, IMMEDIATE, &["First", "Second"]);
+    let messages = until("the second message to be settled", IMMEDIATE, || {
         let messages = api.get(&format!("{path}/messages"))["items"].clone();
         let settled = messages.as_array().unwrap().len() == 2;
         if settled { Ok(messages) } else { Err(messages.to_string()) }

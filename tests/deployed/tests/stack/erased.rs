@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use dacapo_deployed_tests::{Cloud, Parameters, Stack, sent_to, until};
 use serde_json::{Value, json};
 
-use crate::{AT_ONCE, beside_others};
+use crate::{IMMEDIATE, beside_others};
 
 const CAMPAIGN: &str = "
 id: erased
@@ -60,7 +60,7 @@ fn an_erased_contact_is_gone_and_what_was_written_late_goes_25_hours_later() {
     // result of a transactional message is recorded with the next decision only.)
     assert_eq!(stack.takes_nothing_more("Effects"), 1, "effects reads the stream");
     post("Asked");
-    until("her question to be decided", AT_ONCE, || {
+    until("her question to be decided", IMMEDIATE, || {
         let enrollment = api.enrollment(ANN, "erased").unwrap();
         let asked = enrollment["tokens"].as_array().unwrap().iter();
         let decided = asked.clone().any(|token| token["element"] == "answer");
@@ -72,12 +72,13 @@ fn an_erased_contact_is_gone_and_what_was_written_late_goes_25_hours_later() {
     let last =
         format!("at({})", (began + TimeDelta::minutes(25 * 60 - 1)).format("%Y-%m-%dT%H:%M:%S"));
     assert!(stack.schedules_of(&ann).contains(&last), "{:?}", stack.schedules_of(&ann));
-    let tombstone = until("all about her to be gone but the tombstone", AT_ONCE, || {
-        match &about(&stack, &ann)[..] {
-            [(pk, sk)] if sk == "ERASED" => Ok((pk.clone(), sk.clone())),
-            others => Err(format!("{others:?}")),
-        }
-    });
+    let tombstone =
+        until("all about her to be gone but the tombstone", IMMEDIATE, || {
+            match &about(&stack, &ann)[..] {
+                [(pk, sk)] if sk == "ERASED" => Ok((pk.clone(), sk.clone())),
+                others => Err(format!("{others:?}")),
+            }
+        });
     let (status, _) = api.once("GET", &format!("/v1/contacts/{ann}"), &[], "").unwrap();
     assert_eq!(status, 404);
 
@@ -93,9 +94,9 @@ fn an_erased_contact_is_gone_and_what_was_written_late_goes_25_hours_later() {
     assert_eq!(subjects(&stack), ["Welcome"], "she hears nothing more");
     let late = about(&stack, &ann);
     let of_history = late.iter().filter(|(pk, sk)| *pk == tombstone.0 && sk.starts_with("H#"));
-    let aside = late.iter().filter(|(pk, _)| pk.ends_with("#ASIDE"));
+    let dead_letters = late.iter().filter(|(pk, _)| pk.ends_with("#ASIDE"));
     // Work that names an erased person is not kept as a dead letter.
-    assert_eq!((of_history.count(), aside.count(), late.len()), (1, 0, 2), "{late:?}");
+    assert_eq!((of_history.count(), dead_letters.count(), late.len()), (1, 0, 2), "{late:?}");
 
     // It stays until the feeds have expired, and is deleted by the last erasure pass.
     clock.reach(began + TimeDelta::minutes(25 * 60 - 2)).unwrap();

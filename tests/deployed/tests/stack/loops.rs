@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use dacapo_deployed_tests::{Api, Patience, Stack, awaited, now, until};
 use serde_json::json;
 
-use crate::{AT_ONCE, beside_others, example};
+use crate::{IMMEDIATE, beside_others, example};
 
 const ANN: &str = "ann@example.com";
 
@@ -36,7 +36,7 @@ fn an_appointment_is_reminded_of_by_the_scheduler_and_made_again() {
 
     let lead = json!({ "email": ANN, "first_name": "Ann", "time_zone": "UTC", "tags": ["Lead"] });
     let contact = zapier.contact("ann-lead", &lead)["contact_id"].as_str().unwrap().to_owned();
-    awaited(&stack, ANN, AT_ONCE, &["Let's meet, Ann"]);
+    awaited(&stack, ANN, IMMEDIATE, &["Let's meet, Ann"]);
 
     let reminded = now() + AHEAD;
     let begins = reminded + TimeDelta::hours(1);
@@ -45,10 +45,10 @@ fn an_appointment_is_reminded_of_by_the_scheduler_and_made_again() {
     // As on the Zapier page, a second delivery is idempotent.
     zapier.contact("ann-booked", &books(begins));
     let see_you = format!("See you on {}", begins.format("%A, %B %-d, %Y at %-I:%M %p"));
-    awaited(&stack, ANN, AT_ONCE, &["Let's meet, Ann", &see_you]);
+    awaited(&stack, ANN, IMMEDIATE, &["Let's meet, Ann", &see_you]);
 
     let early = (reminded - TimeDelta::minutes(1)).format("at(%Y-%m-%dT%H:%M:%S)").to_string();
-    until("a schedule, set a minute early", AT_ONCE, || {
+    until("a schedule, set a minute early", IMMEDIATE, || {
         let schedules = stack.schedules_of(&contact);
         if schedules.contains(&early) { Ok(()) } else { Err(format!("{schedules:?}, not {early}")) }
     });
@@ -68,15 +68,15 @@ fn an_appointment_is_reminded_of_by_the_scheduler_and_made_again() {
     // Nobody could be reached; the next appointment belongs to the next run.
     zapier.contact("ann-not-reached", &json!({ "email": ANN, "tags": "Not reached" }));
     let sorry = [&first_run[..], &["We could not reach you"]].concat();
-    awaited(&stack, ANN, AT_ONCE, &sorry);
+    awaited(&stack, ANN, IMMEDIATE, &sorry);
     let tags = admin.get(&format!("/v1/contacts/email:{ANN}"))["tags"].clone();
     assert_eq!(tags.as_object().unwrap().keys().collect::<Vec<_>>(), ["Lead"]);
     let next = begins + TimeDelta::days(2);
     zapier.contact("ann-rebooked", &books(next));
     let see_you_again = format!("See you on {}", next.format("%A, %B %-d, %Y at %-I:%M %p"));
-    awaited(&stack, ANN, AT_ONCE, &[&sorry[..], &[&see_you_again]].concat());
+    awaited(&stack, ANN, IMMEDIATE, &[&sorry[..], &[&see_you_again]].concat());
 
-    let enrollment = until("Ann to wait for the second reminder", AT_ONCE, || {
+    let enrollment = until("Ann to wait for the second reminder", IMMEDIATE, || {
         let enrollment = admin.enrollment(ANN, "appointment-loop").unwrap();
         let waits = enrollment["tokens"][0]["element"] == "hour_before";
         if waits { Ok(enrollment) } else { Err(enrollment.to_string()) }
@@ -91,7 +91,7 @@ fn an_appointment_is_reminded_of_by_the_scheduler_and_made_again() {
         })
         .collect();
     assert_eq!(runs, [1, 1, 1, 2, 2]);
-    until("the statistics to have counted it all", AT_ONCE, || {
+    until("the statistics to have counted it all", IMMEDIATE, || {
         let statistics = admin.get("/v1/campaigns/appointment-loop/statistics");
         let counted = ["entered", "restarted"].map(|name| statistics[name].as_u64());
         let sent = statistics["messages"]["sent"].as_u64();

@@ -23,7 +23,7 @@ use std::path::Path;
 use dacapo_deployed_tests::Patience;
 
 /// For immediate effects: a few functions in sequence, on a busy machine.
-const AT_ONCE: Patience = Patience::seconds(60);
+const IMMEDIATE: Patience = Patience::seconds(60);
 
 /// A campaign of the examples.
 fn example(name: &str) -> String {

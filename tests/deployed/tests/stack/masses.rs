@@ -5,7 +5,7 @@
 use dacapo_deployed_tests::{Patience, Stack, kill_a_worker, until};
 use serde_json::{Value, json};
 
-use crate::{AT_ONCE, alone};
+use crate::{IMMEDIATE, alone};
 
 const CONTACTS: usize = 2_000;
 
@@ -57,7 +57,7 @@ fn r16_two_thousand_are_stopped_and_reset_though_messages_come_twice_and_a_worke
     });
     let job = api.post("/v1/mass-actions/stop-campaign", "mass-stop", &asked);
     let path = format!("/v1/mass-actions/{}", job["id"].as_str().unwrap());
-    until("a worker to be killed", AT_ONCE, || kill_a_worker(&stack, "StopCampaign"));
+    until("a worker to be killed", IMMEDIATE, || kill_a_worker(&stack, "StopCampaign"));
     let mut so_far = 0;
     let ended = until("the job to be done", IN_THE_END, || {
         let now: Value = api.get(&path);
@@ -78,7 +78,7 @@ fn r16_two_thousand_are_stopped_and_reset_though_messages_come_twice_and_a_worke
 
     // "You can use the user again."
     api.contact("mass-again", &json!({ "email": address(7), "tags": ["Mass"] }));
-    let again = until("the contact to run again", AT_ONCE, || {
+    let again = until("the contact to run again", IMMEDIATE, || {
         let enrollment = api.enrollment(&address(7), "mass").unwrap();
         if enrollment["status"] == "active" { Ok(enrollment) } else { Err(enrollment.to_string()) }
     });

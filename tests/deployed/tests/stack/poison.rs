@@ -4,7 +4,7 @@
 use dacapo_deployed_tests::{Stack, awaited, kill_a_worker, sent_to, until};
 use serde_json::{Value, json};
 
-use crate::{AT_ONCE, beside_others};
+use crate::{IMMEDIATE, beside_others};
 
 /// How many contacts are posted at once. All but the first can be decided.
 const CONTACTS: usize = 8;
@@ -73,10 +73,10 @@ fn what_cannot_be_decided_is_held_and_drained_on_release_while_its_neighbours_go
         api.contact(&format!("poison-{nth}"), &body);
     }
     for nth in 0..CONTACTS {
-        awaited(&stack, &address(nth), AT_ONCE, &["sound first"]);
+        awaited(&stack, &address(nth), IMMEDIATE, &["sound first"]);
     }
     let held = || {
-        until("the enrollment to be held", AT_ONCE, || {
+        until("the enrollment to be held", IMMEDIATE, || {
             let enrollment = api.enrollment(&address(0), "broken").unwrap_or_default();
             if enrollment["status"] == "held" { Ok(()) } else { Err(enrollment.to_string()) }
         });
@@ -84,18 +84,18 @@ fn what_cannot_be_decided_is_held_and_drained_on_release_while_its_neighbours_go
     held();
     // Later changes are kept behind it, for this campaign only.
     api.contact("poison-more", &json!({ "email": address(0), "tags": ["Poison more"] }));
-    awaited(&stack, &address(0), AT_ONCE, &["sound first", "sound second"]);
+    awaited(&stack, &address(0), IMMEDIATE, &["sound first", "sound second"]);
     held();
 
     // The defect is fixed, and a person releases.
     put(&stack, &sound);
     let release = format!("/v1/contacts/email:{}/enrollments/broken/release", address(0));
     api.post(&release, "poison-release", &json!({}));
-    until("what was kept to be decided", AT_ONCE, || {
+    until("what was kept to be decided", IMMEDIATE, || {
         let enrollment = api.enrollment(&address(0), "broken").unwrap_or_default();
         if enrollment["status"] == "completed" { Ok(()) } else { Err(enrollment.to_string()) }
     });
-    until("the mail of what was kept", AT_ONCE, || {
+    until("the mail of what was kept", IMMEDIATE, || {
         let mails = sent_to(&stack, &address(0));
         let came = mails.iter().any(|mail| mail.subject == "broken second");
         if came { Ok(()) } else { Err(format!("{mails:?}")) }

@@ -3,7 +3,7 @@
 use dacapo_deployed_tests::{Stack, awaited, sent_to};
 use serde_json::json;
 
-use crate::{AT_ONCE, beside_others};
+use crate::{IMMEDIATE, beside_others};
 
 const CAMPAIGN: &str = "
 id: shown
@@ -29,7 +29,7 @@ fn r30_a_test_mail_leaves_once_by_the_queue_and_its_link_unsubscribes_nobody() {
     for _ in 0..2 {
         api.post(&format!("{mail}/test"), "tested", &asked);
     }
-    let sent = awaited(&stack, "tester@example.com", AT_ONCE, &["[Test] Hello Ann"]);
+    let sent = awaited(&stack, "tester@example.com", IMMEDIATE, &["[Test] Hello Ann"]);
     assert!(sent.text.contains("/u/test"), "{}", sent.text);
     assert_eq!(sent_to(&stack, "tester@example.com").len(), 1);
     assert_eq!(api.get("/v1/campaigns/shown/statistics")["messages"]["sent"], 0);

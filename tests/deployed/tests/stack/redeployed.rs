@@ -6,7 +6,7 @@ use std::time::Duration;
 use dacapo_deployed_tests::{Stack, sent_to, until};
 use serde_json::json;
 
-use crate::{AT_ONCE, beside_others};
+use crate::{IMMEDIATE, beside_others};
 
 /// How many posts are made after the deployment.
 const AFTER: usize = 5;
@@ -55,7 +55,7 @@ fn a_new_deployment_under_traffic_loses_nobody_and_repeats_nothing() {
     });
     assert!(posted > AFTER, "posts came while it was deployed");
     for nth in 0..posted {
-        until("two mails to everybody", AT_ONCE, || {
+        until("two mails to everybody", IMMEDIATE, || {
             let mails = sent_to(&stack, &address(nth));
             if mails.len() >= 2 { Ok(()) } else { Err(format!("{nth} of {posted}: {mails:?}")) }
         });

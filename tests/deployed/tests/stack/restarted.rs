@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use dacapo_deployed_tests::{Stack, now, until};
 use serde_json::json;
 
-use crate::{AT_ONCE, beside_others, example};
+use crate::{IMMEDIATE, beside_others, example};
 
 const BEN: &str = "ben@example.com";
 
@@ -23,7 +23,7 @@ fn r14_a_trigger_inside_the_restart_delay_is_parked_not_lost() {
     };
     let subjects = |subjects: &[String]| {
         // The minute may have passed meanwhile.
-        until("mail to Ben", AT_ONCE, || {
+        until("mail to Ben", IMMEDIATE, || {
             let mails = dacapo_deployed_tests::sent_to(&stack, BEN);
             let same = mails.len() == subjects.len()
                 && mails
@@ -37,7 +37,7 @@ fn r14_a_trigger_inside_the_restart_delay_is_parked_not_lost() {
     api.contact("ben-registers", &registers(10));
     subjects(&[welcome(10)]);
     api.contact("ben-attends", &json!({ "email": BEN, "tags": ["Attended"] }));
-    let enrollment = until("Ben to wait for the restart", AT_ONCE, || {
+    let enrollment = until("Ben to wait for the restart", IMMEDIATE, || {
         let enrollment = api.enrollment(BEN, "webinar").unwrap();
         let waits = enrollment["status"] == "awaiting_restart";
         if waits { Ok(enrollment) } else { Err(enrollment.to_string()) }
@@ -50,7 +50,7 @@ fn r14_a_trigger_inside_the_restart_delay_is_parked_not_lost() {
     let eligible: DateTime<Utc> = enrollment["eligible_at"].as_str().unwrap().parse().unwrap();
     assert!(now() < eligible, "the machine was too slow to post inside the delay");
 
-    until("the trigger to be parked", AT_ONCE, || {
+    until("the trigger to be parked", IMMEDIATE, || {
         let history = api.of_contact(BEN, "history");
         let parked = history.iter().any(|line| line["kind"] == "parked");
         if parked { Ok(()) } else { Err(format!("{history:?}")) }
@@ -62,7 +62,7 @@ fn r14_a_trigger_inside_the_restart_delay_is_parked_not_lost() {
 
     // It was one recheck, and one run. The decision that queued the message is in the history when
     // the message is settled.
-    let settled = until("the history to have the third message", AT_ONCE, || {
+    let settled = until("the history to have the third message", IMMEDIATE, || {
         let history = api.of_contact(BEN, "history");
         let sent = history.iter().filter(|line| line["kind"] == "message_sent").count();
         if sent == 3 { Ok(history) } else { Err(format!("{history:#?}")) }

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use dacapo_deployed_tests::{Cloud, Parameters, Patience, Stack, awaited, now, sent_to, until};
 use serde_json::{Value, json};
 
-use crate::{AT_ONCE, beside_others};
+use crate::{IMMEDIATE, beside_others};
 
 const CAMPAIGN: &str = "
 id: restored
@@ -43,19 +43,19 @@ fn a_restored_table_goes_on_in_a_second_stack_once() {
     api.publish("restored", CAMPAIGN);
     let contact = |email: &str| json!({ "email": email, "tags": ["Restored"] });
     let ann = api.contact("ann", &contact(ANN))["contact_id"].as_str().unwrap().to_owned();
-    awaited(&first, ANN, AT_ONCE, &["Hello"]);
-    let due = until("Ann to wait", AT_ONCE, || {
+    awaited(&first, ANN, IMMEDIATE, &["Hello"]);
+    let due = until("Ann to wait", IMMEDIATE, || {
         let enrollment = api.enrollment(ANN, "restored").unwrap();
         let due = enrollment["tokens"][0]["due"].as_str().map(str::to_owned);
         due.ok_or_else(|| enrollment.to_string())
     });
-    until("her timer", AT_ONCE, || {
+    until("her timer", IMMEDIATE, || {
         let schedules = first.schedules_of(&ann);
         if schedules.len() == 1 { Ok(()) } else { Err(format!("{schedules:?}")) }
     });
     assert_eq!(first.takes_nothing_more("Deliver"), 3, "deliver takes from three queues");
     let ben = api.contact("ben", &contact(BEN))["contact_id"].as_str().unwrap().to_owned();
-    until("Ben's message to be queued", AT_ONCE, || {
+    until("Ben's message to be queued", IMMEDIATE, || {
         let enrollment = api.enrollment(BEN, "restored");
         let waits = enrollment.as_ref().is_some_and(|it| it["tokens"][0]["element"] == "hello");
         if waits { Ok(()) } else { Err(format!("{enrollment:?}")) }
@@ -82,8 +82,8 @@ fn a_restored_table_goes_on_in_a_second_stack_once() {
         });
         assert_eq!((&ended["done"], &ended["failed"]), (&json!(2), &json!(0)), "{ended:#}");
     }
-    awaited(&second, BEN, AT_ONCE, &["Hello"]);
-    until("Ben's timer, in the second stack", AT_ONCE, || {
+    awaited(&second, BEN, IMMEDIATE, &["Hello"]);
+    until("Ben's timer, in the second stack", IMMEDIATE, || {
         let schedules = second.schedules_of(&ben);
         if schedules.len() == 1 { Ok(()) } else { Err(format!("{schedules:?}")) }
     });
@@ -109,7 +109,7 @@ fn restored(stack: &Stack, name: &str) -> String {
     });
     let _ = stack.aws("dynamodb", "restore_table_to_point_in_time", &restore);
     let table = json!({ "TableName": name });
-    until("the table to be restored", AT_ONCE, || {
+    until("the table to be restored", IMMEDIATE, || {
         let described = stack.aws("dynamodb", "describe_table", &table);
         let status = &described["Table"]["TableStatus"];
         if status == "ACTIVE" { Ok(()) } else { Err(described.to_string()) }

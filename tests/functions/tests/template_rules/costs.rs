@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::reading::{Template, list, page, referred};
 
 /// The most that it may cost a month, without any allowance of AWS, in dollars.
-const MOST: f64 = 4.0;
+const MOST_DOLLARS_A_MONTH: f64 = 4.0;
 
 /// The most with the permanent allowances of AWS.
 const MOST_WITH_ALLOWANCES: f64 = 1.0;
@@ -56,7 +56,7 @@ const LOOK_TAKES_SECONDS: f64 = 0.2;
 const LOOK_READ_UNITS: f64 = 4.0;
 
 /// Types of resources that cost nothing while nothing happens. Those below are counted.
-const FREE: [&str; 24] = [
+const COSTLESS_TYPES: [&str; 24] = [
     "AWS::DynamoDB::Table",
     "AWS::IAM::ManagedPolicy",
     "AWS::IAM::Role",
@@ -272,7 +272,7 @@ fn idle_it_costs_four_dollars_at_most_and_one_with_allowances() {
     let lines = bill(&Template::read());
     let (all, with_allowances) = sums(&lines);
     let table = shown(&lines);
-    assert!(all <= MOST, "{all:.2} dollars a month:\n{table}");
+    assert!(all <= MOST_DOLLARS_A_MONTH, "{all:.2} dollars a month:\n{table}");
     assert!(with_allowances <= MOST_WITH_ALLOWANCES, "{with_allowances:.2} dollars:\n{table}");
     assert!(page("docs/scale.md").contains(&table), "docs/scale.md has to show\n{table}");
 }
@@ -287,7 +287,7 @@ fn idle_it_costs_four_dollars_at_most_even_if_no_queue_has_fewer_than_five_polle
     let more = more * SECONDS / LONG_POLL * price::QUEUE_REQUEST;
     let (all, with_allowances) = sums(&bill(&template));
     let (all, with_allowances) = (all + more, with_allowances + more);
-    assert!(all <= MOST, "{all:.2} dollars a month");
+    assert!(all <= MOST_DOLLARS_A_MONTH, "{all:.2} dollars a month");
     let said = format!("${all:.2}, and ${with_allowances:.2} with allowances");
     assert!(page("docs/scale.md").contains(&said), "docs/scale.md has to say {said}");
 }
@@ -297,7 +297,7 @@ fn nothing_is_made_whose_price_nobody_knows() {
     let template = Template::read();
     for (name, resource) in template.0["Resources"].as_object().unwrap() {
         let kind = resource["Type"].as_str().unwrap();
-        let known = FREE.contains(&kind) || COUNTED.contains(&kind);
+        let known = COSTLESS_TYPES.contains(&kind) || COUNTED.contains(&kind);
         assert!(known, "{name}: what does {kind} cost while nothing happens? Add it here");
     }
 }

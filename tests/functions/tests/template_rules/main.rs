@@ -173,30 +173,31 @@ const SPARE: i64 = 30;
 #[test]
 fn mail_that_waits_is_received_less_often_than_its_queue_allows_and_kept_for_longer() {
     let template = Template::read();
-    let for_turns = receives(mail_backoff::LONGEST_FOR_TURN + mail_backoff::LONGEST, |waited| {
-        Some(mail_backoff::for_turn(TimeDelta::zero(), waited))
-    });
+    let for_slots =
+        receives(mail_backoff::LONGEST_FOR_SLOT + mail_backoff::LONGEST_WAIT, |waited| {
+            Some(mail_backoff::for_slot(TimeDelta::zero(), waited))
+        });
     for hold in [Hold::Rate, Hold::Quota, Hold::Stopped] {
         let for_service =
-            receives(mail_backoff::LONGEST, |waited| mail_backoff::next(hold, waited));
-        let received = for_turns + for_service + behind_the_stream() + TRIES + SPARE;
+            receives(mail_backoff::LONGEST_WAIT, |waited| mail_backoff::next(hold, waited));
+        let received = for_slots + for_service + behind_the_stream() + TRIES + SPARE;
         for queue in ["Transactional", "Marketing"] {
             let properties = template.properties(queue);
             let most = properties["RedrivePolicy"]["maxReceiveCount"].as_i64().unwrap();
             assert!(
                 received <= most,
-                "{queue}: {for_turns} receives for turns, {for_service} for the service, {} behind the stream: raise maxReceiveCount, {most}",
+                "{queue}: {for_slots} receives for slots, {for_service} for the service, {} behind the stream: raise maxReceiveCount, {most}",
                 behind_the_stream()
             );
             let kept = properties["MessageRetentionPeriod"].as_i64().unwrap();
             let longest =
-                mail_backoff::LONGEST_FOR_TURN + mail_backoff::LONGEST + TimeDelta::days(1);
+                mail_backoff::LONGEST_FOR_SLOT + mail_backoff::LONGEST_WAIT + TimeDelta::days(1);
             assert!(kept >= longest.num_seconds(), "{queue}: keep messages for {longest}");
         }
     }
     // A message is never hidden for longer than SQS hides one, jitter included.
     for waited in (0..200).map(TimeDelta::hours) {
-        let longest = mail_backoff::for_turn(TimeDelta::days(9), waited)
+        let longest = mail_backoff::for_slot(TimeDelta::days(9), waited)
             .max(mail_backoff::next(Hold::Quota, waited).unwrap_or_default());
         assert!(longest * 5 / 4 < TimeDelta::hours(12));
     }

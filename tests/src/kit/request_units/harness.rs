@@ -13,7 +13,7 @@ use dacapo_platform::api::{AdminKey, router};
 use dacapo_platform::handlers::Done;
 use dacapo_platform::keys::fed;
 use dacapo_platform::platform::{Platform, Ports};
-use dacapo_platform::ports::{MailMode, Message};
+use dacapo_platform::ports::{MailMode, QueueMessage};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -151,7 +151,7 @@ impl Harness {
     /// Handles messages of a queue, batch by batch.
     async fn take(
         &mut self,
-        messages: Vec<(Instant, Message)>,
+        messages: Vec<(Instant, QueueMessage)>,
         step: &str,
         function: &str,
     ) -> Result<(), String> {

@@ -44,7 +44,7 @@ fn what_left_is_told_with_its_message() {
 }
 
 #[test]
-fn a_bounce_for_good_is_told_for_every_address() {
+fn a_permanent_bounce_is_told_for_every_address() {
     let recipients =
         json!([{ "emailAddress": "Ann <ann@example.com>" }, { "emailAddress": "b@example.com" }]);
     let bounce = |kind: &str| {

@@ -20,8 +20,8 @@ fn event(method: &str, path: &str) -> Value {
 }
 
 /// Answers what it was asked.
-fn mirror() -> Router {
-    let handle_feedback = |uri: Uri, headers: HeaderMap, body: String| async move {
+fn echoing() -> Router {
+    let echo = |uri: Uri, headers: HeaderMap, body: String| async move {
         let header = |name: &str| {
             headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("-").to_owned()
         };
@@ -44,11 +44,11 @@ fn mirror() -> Router {
             get(|piece: Option<Extension<InOnePiece>>| async move { piece.is_some().to_string() }),
         )
         .route("/cookies", get(|| async { AppendHeaders(COOKIES) }))
-        .fallback(any(handle_feedback))
+        .fallback(any(echo))
 }
 
 async fn body_of(event: Value) -> String {
-    let answer = answer(&mirror(), &event).await.unwrap();
+    let answer = answer(&echoing(), &event).await.unwrap();
     answer["body"].as_str().unwrap().to_owned()
 }
 
@@ -122,9 +122,9 @@ async fn the_name_of_a_stage_is_no_part_of_the_path() {
 
 #[tokio::test]
 async fn bytes_and_cookies_go_back_as_the_gateway_wants_them() {
-    let bytes = answer(&mirror(), &event("GET", "/bytes")).await.unwrap();
+    let bytes = answer(&echoing(), &event("GET", "/bytes")).await.unwrap();
     assert_eq!((&bytes["body"], &bytes["isBase64Encoded"]), (&json!("/wA="), &json!(true)));
-    let cookies = answer(&mirror(), &event("GET", "/cookies")).await.unwrap();
+    let cookies = answer(&echoing(), &event("GET", "/cookies")).await.unwrap();
     assert_eq!(cookies["cookies"], json!(["a=1", "b=2"]));
     assert_eq!(cookies["headers"]["x-a"], "1,2");
     assert_eq!(cookies["statusCode"], 200);
@@ -132,7 +132,7 @@ async fn bytes_and_cookies_go_back_as_the_gateway_wants_them() {
 
 #[tokio::test]
 async fn what_is_no_call_fails() {
-    assert!(answer(&mirror(), &json!({ "Records": [] })).await.is_err());
+    assert!(answer(&echoing(), &json!({ "Records": [] })).await.is_err());
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn what_lambda_would_not_hand_over_is_a_problem_that_says_so() {
         ("/ones/4499000", true),
         ("/ones/4500000", false),
     ] {
-        let answer = answer(&mirror(), &event("GET", path)).await.unwrap();
+        let answer = answer(&echoing(), &event("GET", path)).await.unwrap();
         let bytes = serde_json::to_vec(&answer).unwrap().len();
         assert!(bytes <= LARGEST_ANSWER, "{path}: {bytes}");
         assert_eq!(answer["statusCode"], if fits { 200 } else { 500 }, "{path}");

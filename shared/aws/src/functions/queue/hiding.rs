@@ -12,7 +12,7 @@ use crate::clients::LazyClient;
 use crate::functions::start::Started;
 
 /// The longest time for which SQS hides a message, counted from its receipt.
-const LONGEST: TimeDelta = TimeDelta::hours(12);
+const LONGEST_HIDDEN: TimeDelta = TimeDelta::hours(12);
 
 /// How many messages are hidden by one request.
 const MOST_A_BATCH: usize = 10;
@@ -31,7 +31,7 @@ pub struct Hidden {
 impl Hidden {
     /// For a time: whole seconds, rounded up, at most twelve hours.
     pub(super) fn new(queue: &str, receipt: &str, wait: TimeDelta) -> Self {
-        let wait = wait.clamp(TimeDelta::zero(), LONGEST - TimeDelta::minutes(1));
+        let wait = wait.clamp(TimeDelta::zero(), LONGEST_HIDDEN - TimeDelta::minutes(1));
         let seconds = (wait + TimeDelta::milliseconds(999)).num_seconds();
         let seconds = i32::try_from(seconds).unwrap_or(0);
         Self { queue: queue.to_owned(), receipt: receipt.to_owned(), seconds }

@@ -1,7 +1,7 @@
 //! Dead letters: what could not be read or done. They are listed, redriven, deleted.
 //!
 //! A list shows what each is about, but not its content, which may be personal data. To see the
-//! result of a redrive, read the letter: it is gone, or contains the reason.
+//! result of a redrive, read the dead letter: it is gone, or contains the reason.
 
 use std::sync::Arc;
 
@@ -93,7 +93,7 @@ impl DeadLetter {
     }
 }
 
-fn no_such_letter(id: &str) -> Problem {
+fn no_such_dead_letter(id: &str) -> Problem {
     Problem::not_found(format!(
         "there is no dead letter `{id}`: it was done or deleted, or has never been; GET /v1/dead-letters lists those there are"
     ))
@@ -113,7 +113,8 @@ async fn list(
         Err(Error::Table(TableError::Invalid(_))) => return Err(foreign_cursor()),
         Err(error) => return Err(error.into()),
     };
-    // The content is not shown here, and the reason is bounded: an answer holds a page of letters.
+    // The content is not shown here, and the reason is bounded: an answer holds a page of dead
+    // letters.
     let mut listed = Filling::of(limit);
     for letter in &page.items {
         listed.put(&DeadLetter::of(letter))?;
@@ -129,7 +130,7 @@ async fn get(
     State(dead_letters): State<Arc<DeadLetters>>,
     Path(id): Path<String>,
 ) -> Result<axum::Json<OpenDeadLetter>, Problem> {
-    let letter = dead_letters.get(&id).await?.ok_or_else(|| no_such_letter(&id))?;
+    let letter = dead_letters.get(&id).await?.ok_or_else(|| no_such_dead_letter(&id))?;
     let shown = DeadLetter::of(&letter);
     Ok(axum::Json(OpenDeadLetter { letter: shown, raw: letter.body.raw }))
 }
@@ -144,7 +145,7 @@ async fn delete(
 ) -> Result<StatusCode, Problem> {
     match dead_letters.delete(&id).await? {
         true => Ok(StatusCode::NO_CONTENT),
-        false => Err(no_such_letter(&id)),
+        false => Err(no_such_dead_letter(&id)),
     }
 }
 
@@ -158,6 +159,6 @@ async fn redrive(
     State(redriving): State<Arc<Redriving>>,
     Path(id): Path<String>,
 ) -> Result<Answer, Problem> {
-    let letter = redriving.redrive(&id).await?.ok_or_else(|| no_such_letter(&id))?;
+    let letter = redriving.redrive(&id).await?.ok_or_else(|| no_such_dead_letter(&id))?;
     Answer::new(StatusCode::ACCEPTED, &DeadLetter::of(&letter))
 }

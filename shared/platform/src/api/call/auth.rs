@@ -264,7 +264,7 @@ pub(in crate::api) struct KnownKeys(Mutex<HashMap<String, (u64, Holder)>>);
 
 impl KnownKeys {
     /// The most keys that are cached.
-    const MOST: usize = 1_024;
+    const MOST_KEYS: usize = 1_024;
 
     fn knows(&self, hash: &str) -> bool {
         self.0.lock().is_ok_and(|known| known.contains_key(hash))
@@ -277,7 +277,7 @@ impl KnownKeys {
 
     fn add(&self, hash: &str, rev: u64, holder: &Holder) {
         if let Ok(mut known) = self.0.lock() {
-            if known.len() >= Self::MOST {
+            if known.len() >= Self::MOST_KEYS {
                 known.clear();
             }
             known.insert(hash.to_owned(), (rev, holder.clone()));
@@ -363,7 +363,7 @@ pub(in crate::api) struct UnknownKeys(Mutex<HashMap<String, Instant>>);
 
 impl UnknownKeys {
     /// The most keys that are remembered.
-    const MOST: usize = 4_096;
+    const MOST_KEYS: usize = 4_096;
 
     /// For how long: a key that was unknown may become the admin key.
     const FOR: TimeDelta = TimeDelta::minutes(1);
@@ -375,7 +375,7 @@ impl UnknownKeys {
 
     fn add(&self, hash: String, now: Instant) {
         if let Ok(mut unknown) = self.0.lock() {
-            if unknown.len() >= Self::MOST {
+            if unknown.len() >= Self::MOST_KEYS {
                 unknown.clear();
             }
             unknown.insert(hash, now);
@@ -419,10 +419,10 @@ mod tests {
         assert!(!unknown.has("hash", now + TimeDelta::seconds(60)));
         assert!(!unknown.has("hash", now - TimeDelta::seconds(1)), "the clock went back");
         assert!(!unknown.has("other", now));
-        for nth in 0..UnknownKeys::MOST {
+        for nth in 0..UnknownKeys::MOST_KEYS {
             unknown.add(nth.to_string(), now);
         }
-        assert!(unknown.0.lock().unwrap().len() <= UnknownKeys::MOST);
+        assert!(unknown.0.lock().unwrap().len() <= UnknownKeys::MOST_KEYS);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the description says of every call. It is derived from what is done around every handler
-//! (`surface::Call`), and not written beside each: the call's id, the scope that it needs, what its
-//! path names, and every problem that it may be answered with.
+//! (`surface::ServedCall`), and not written beside each: the call's id, the scope that it needs,
+//! what its path names, and every problem that it may be answered with.
 //!
 //! Beside a handler is written only what is its own: parameters, bodies, successes, and 409 where
 //! it may conflict with what exists. A test compares every answer of the tests with the description

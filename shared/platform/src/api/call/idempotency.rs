@@ -165,7 +165,7 @@ impl Guarded {
         }
     }
 
-    /// The write of it, if nobody else has written under the key.
+    /// The write of it, if no other call has written under the key.
     fn write(&self, stored: &StoredAnswer) -> Result<Write, Error> {
         let kept = item(self.key.clone(), stored)?.rev(self.state().rev + 1);
         Ok(Write::next(kept.expires(self.until)))
@@ -211,7 +211,7 @@ impl Once {
     }
 
     /// A new secret of 200 bits. If the call has a key, it is made from the caller's API key and
-    /// from entropy that is kept with the answer: whoever reads the table cannot make it again, and
+    /// from entropy that is kept with the answer: a reader of the table cannot make it again, and
     /// no other call makes the same one.
     pub(in crate::api) fn secret(&self, entropy: &dyn Entropy) -> String {
         match &self.0 {
@@ -232,7 +232,7 @@ impl Once {
                 Ok(()) => guarded.is_begun(rev + 1, nonce.clone()),
                 // The same call is under way beside this one: both are one.
                 Err(TableError::Conflict { .. }) => match find(store, &guarded.key).await? {
-                    Found::Begun(stored, rev) if stored.asked == guarded.asked => {
+                    FoundAnswer::Begun(stored, rev) if stored.asked == guarded.asked => {
                         nonce = stored.nonce.unwrap_or_default();
                         guarded.is_begun(rev, nonce.clone());
                     }
@@ -276,7 +276,7 @@ impl<S: Sync> FromRequestParts<S> for Once {
 }
 
 /// What was found under a key.
-enum Found {
+enum FoundAnswer {
     /// Nothing valid; the revision of an expired answer.
     Nothing(u64),
     /// A call whose answer was not kept; its revision.
@@ -321,15 +321,15 @@ pub(in crate::api) async fn once(
     let asked = hash(given, &parts, &body);
     let (mut rev, mut begun, mut anew, mut nonce) = (0, false, false, None);
     match find(store, &key).await? {
-        Found::Nothing(stale) => rev = stale,
-        Found::Answered(stored) if stored.asked != asked => return Err(of_another_call()),
-        Found::Begun(stored, at) if stored.asked == asked => {
+        FoundAnswer::Nothing(stale) => rev = stale,
+        FoundAnswer::Answered(stored) if stored.asked != asked => return Err(of_another_call()),
+        FoundAnswer::Begun(stored, at) if stored.asked == asked => {
             (rev, begun, nonce) = (at, true, stored.nonce);
         }
         // It was refused, and is sent otherwise.
-        Found::Begun(_, at) => rev = at,
-        Found::Answered(stored) if stored.anew => anew = true,
-        Found::Answered(stored) => return replayed(&api, stored, &key, &caller).await,
+        FoundAnswer::Begun(_, at) => rev = at,
+        FoundAnswer::Answered(stored) if stored.anew => anew = true,
+        FoundAnswer::Answered(stored) => return replayed(&api, stored, &key, &caller).await,
     }
     let nonce = nonce.unwrap_or_else(|| store.entropy.text(NONCE));
     let once = Once(Some(Arc::new(Guarded {
@@ -351,11 +351,13 @@ pub(in crate::api) async fn once(
     if !response.status().is_success() {
         // Perhaps because another call with the same key committed first.
         return match find(store, &key).await? {
-            Found::Answered(stored) if stored.asked != asked => Err(of_another_call()),
-            Found::Answered(stored) if !stored.anew => {
+            FoundAnswer::Answered(stored) if stored.asked != asked => Err(of_another_call()),
+            FoundAnswer::Answered(stored) if !stored.anew => {
                 replayed(&api, stored, &key, &guarded.caller).await
             }
-            Found::Answered(_) | Found::Begun(..) | Found::Nothing(_) => Ok(response),
+            FoundAnswer::Answered(_) | FoundAnswer::Begun(..) | FoundAnswer::Nothing(_) => {
+                Ok(response)
+            }
         };
     }
     if guarded.kept.load(Ordering::Relaxed) {
@@ -401,17 +403,17 @@ async fn keep_write(store: &Store, writes: Vec<Write>) -> Result<(), Problem> {
     }
 }
 
-async fn find(store: &Store, key: &Key) -> Result<Found, Error> {
+async fn find(store: &Store, key: &Key) -> Result<FoundAnswer, Error> {
     let Some(item) = store.get(key).await? else {
-        return Ok(Found::Nothing(0));
+        return Ok(FoundAnswer::Nothing(0));
     };
     let (stored, rev): (StoredAnswer, u64) = (read(&item)?, item.rev.unwrap_or(0));
     Ok(if store.now() >= stored.until {
-        Found::Nothing(rev)
+        FoundAnswer::Nothing(rev)
     } else if stored.status == BEGUN {
-        Found::Begun(stored, rev)
+        FoundAnswer::Begun(stored, rev)
     } else {
-        Found::Answered(stored)
+        FoundAnswer::Answered(stored)
     })
 }
 

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::table::{Cursor, LONGEST_SK, TableError};
 
 /// The most items on a page.
-const MOST: usize = 200;
+const MOST_ITEMS_A_PAGE: usize = 200;
 
 /// How many items are on a page unless asked otherwise.
 const USUAL: usize = 50;
@@ -34,13 +34,13 @@ impl Paging {
     ///
     /// # Errors
     ///
-    /// 422 if it is not a number from 1 to [`MOST`].
+    /// 422 if it is not a number from 1 to [`MOST_ITEMS_A_PAGE`].
     pub(in crate::api) fn limit(&self) -> Result<usize, Problem> {
         match self.limit.as_deref().map(str::parse) {
             None => Ok(USUAL),
-            Some(Ok(limit)) if (1..=MOST).contains(&limit) => Ok(limit),
+            Some(Ok(limit)) if (1..=MOST_ITEMS_A_PAGE).contains(&limit) => Ok(limit),
             Some(_) => {
-                let message = format!("a whole number from 1 to {MOST} is needed");
+                let message = format!("a whole number from 1 to {MOST_ITEMS_A_PAGE} is needed");
                 Err(Problem::invalid_at("limit", "parameter", message))
             }
         }

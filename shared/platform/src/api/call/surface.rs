@@ -26,9 +26,9 @@ use crate::api::call::{auth, idempotency, openapi};
 /// A call: its handler, after what all calls have in common. The router knows only this type; if
 /// each handler were a type of its own, the router's code would be compiled once for each.
 #[derive(Clone, Copy)]
-pub(in crate::api) struct Call(pub(in crate::api) Handler);
+pub(in crate::api) struct ServedCall(pub(in crate::api) Handler);
 
-impl Call {
+impl ServedCall {
     /// Checks the caller, the scope and the parameters, answers a repeat, and then calls the
     /// handler.
     async fn answer(self, mut request: Request, api: Api) -> Result<Response, Problem> {
@@ -38,7 +38,7 @@ impl Call {
     }
 }
 
-impl axum::handler::Handler<(), Api> for Call {
+impl axum::handler::Handler<(), Api> for ServedCall {
     type Future = Answering;
 
     fn call(self, request: Request, api: Api) -> Answering {
@@ -53,7 +53,7 @@ pub(in crate::api) trait Surface: Sized {
         self,
         path: &str,
         methods: &[HttpMethod],
-        call: Call,
+        call: ServedCall,
         described: fn() -> UtoipaMethodRouter<Api>,
     ) -> Self;
 }
@@ -61,7 +61,7 @@ pub(in crate::api) trait Surface: Sized {
 /// The calls that a program answers. A function that starts answers one call first, so the router
 /// of a subject, such as `/v1/contacts`, is made when the first call about it comes.
 #[derive(Default)]
-pub(in crate::api) struct Routes(BTreeMap<String, Vec<(String, MethodFilter, Call)>>);
+pub(in crate::api) struct Routes(BTreeMap<String, Vec<(String, MethodFilter, ServedCall)>>);
 
 impl Routes {
     /// The router that answers these calls, and what is no call with a problem.
@@ -76,12 +76,13 @@ impl Routes {
 
     /// Adds the call that is not described: the description itself.
     pub(in crate::api) fn with_description(mut self) -> Self {
-        let serve = Call(|request, api| axum::handler::Handler::call(openapi::serve, request, api));
+        let serve =
+            ServedCall(|request, api| axum::handler::Handler::call(openapi::serve, request, api));
         self.add("/v1/openapi.json", MethodFilter::GET, serve);
         self
     }
 
-    fn add(&mut self, path: &str, method: MethodFilter, call: Call) {
+    fn add(&mut self, path: &str, method: MethodFilter, call: ServedCall) {
         let calls = self.0.entry(subject_of(path).to_owned()).or_default();
         calls.push((path.to_owned(), method, call));
     }
@@ -95,7 +96,7 @@ struct Subjects {
 
 /// The calls about one subject, and their router once one has come.
 struct Subject {
-    calls: Vec<(String, MethodFilter, Call)>,
+    calls: Vec<(String, MethodFilter, ServedCall)>,
     router: OnceLock<Router>,
 }
 
@@ -140,7 +141,7 @@ impl Surface for Routes {
         mut self,
         path: &str,
         methods: &[HttpMethod],
-        call: Call,
+        call: ServedCall,
         _: fn() -> UtoipaMethodRouter<Api>,
     ) -> Self {
         // A key may hold slashes, which a gateway may have decoded.
@@ -171,7 +172,7 @@ impl Surface for Description {
         self,
         _: &str,
         _: &[HttpMethod],
-        _: Call,
+        _: ServedCall,
         described: fn() -> UtoipaMethodRouter<Api>,
     ) -> Self {
         Self(self.0.routes(described()))
@@ -187,7 +188,7 @@ macro_rules! calls {
                 surface,
                 &<[<__path_ $handler>] as utoipa::Path>::path(),
                 &<[<__path_ $handler>] as utoipa::Path>::methods(),
-                $crate::api::call::surface::Call(|request, api| axum::handler::Handler::call($handler, request, api)),
+                $crate::api::call::surface::ServedCall(|request, api| axum::handler::Handler::call($handler, request, api)),
                 || utoipa_axum::routes!($handler),
             );)+
             surface

@@ -183,9 +183,9 @@ impl<S: Sync> FromRequest<S> for Text {
 }
 
 /// An optional JSON body.
-pub(super) struct Asked<T>(pub(super) T);
+pub(super) struct OptionalJson<T>(pub(super) T);
 
-impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for Asked<T> {
+impl<S: Sync, T: DeserializeOwned + Default> FromRequest<S> for OptionalJson<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {

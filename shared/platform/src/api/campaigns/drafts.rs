@@ -96,7 +96,7 @@ async fn get(
     let tagged = [
         (header::ETAG, tag.clone()),
         (header::VARY, "Accept".to_owned()),
-        // Whoever has no key is answered by no cache.
+        // No cache answers a call that has no key.
         (header::CACHE_CONTROL, "private, no-cache".to_owned()),
     ];
     match conditions.read(&tag) {

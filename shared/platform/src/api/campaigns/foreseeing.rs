@@ -44,7 +44,7 @@ const PLAYED_FOR: TimeDelta = TimeDelta::seconds(10);
 const HISTORY_READ: usize = 300;
 
 /// How many are read at once.
-const AT_ONCE: usize = 16;
+const READS_AT_ONCE: usize = 16;
 
 /// What is read from.
 pub(super) struct Foresight<'a>(pub(super) &'a Platform);
@@ -152,7 +152,7 @@ impl Foresight<'_> {
         let ids = self.0.jobs.in_flight(id, MOST_PLAYED).await?;
         let reading = ids.iter().map(|subject| self.read(subject, campaign, &asking));
         let reading: Vec<_> = reading.collect();
-        let mut reading = futures_util::stream::iter(reading).buffered(AT_ONCE);
+        let mut reading = futures_util::stream::iter(reading).buffered(READS_AT_ONCE);
         while let Some(read) = reading.next().await {
             let Some(subject) = read? else { continue };
             let (subject_id, run) = (subject.subject.id.clone(), subject.stored.enrollment.run);

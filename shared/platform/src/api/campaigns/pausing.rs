@@ -8,7 +8,7 @@ use dacapo_engine::time::parse_datetime;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::calls::{Asked, answer};
+use super::calls::{OptionalJson, answer};
 use crate::api::Api;
 use crate::api::call::auth::Holder;
 use crate::api::call::extract::Path;
@@ -94,7 +94,7 @@ async fn pause(
     holder: Holder,
     Path(id): Path<CampaignId>,
     once: Once,
-    Asked(how): Asked<HowToPause>,
+    OptionalJson(how): OptionalJson<HowToPause>,
 ) -> Result<Answer, Problem> {
     let how = how.read(&api.platform, &holder).await?;
     let together = |state: &crate::campaigns::State| once.keeps(&answer(&Stands::from(state))?);
@@ -131,7 +131,7 @@ async fn pause_all(
     State(api): State<Api>,
     holder: Holder,
     once: Once,
-    Asked(how): Asked<HowToPause>,
+    OptionalJson(how): OptionalJson<HowToPause>,
 ) -> Result<Answer, Problem> {
     let how = how.read(&api.platform, &holder).await?;
     let together = |outcome: &PausedTogether| once.keeps(&answer(&AllPaused::from(outcome))?);
@@ -169,7 +169,7 @@ async fn resume(
     holder: Holder,
     Path(id): Path<CampaignId>,
     once: Once,
-    Asked(how): Asked<HowToResume>,
+    OptionalJson(how): OptionalJson<HowToResume>,
 ) -> Result<Answer, Problem> {
     let how = Resume { skip: how.mode == Mode::Skip, enroll_existing: how.enroll_existing };
     let together = |state: &crate::campaigns::State| once.keeps(&answer(&Stands::from(state))?);
@@ -208,7 +208,7 @@ async fn resume_all(
     State(campaigns): State<Arc<Campaigns>>,
     holder: Holder,
     once: Once,
-    Asked(how): Asked<HowToResumeAll>,
+    OptionalJson(how): OptionalJson<HowToResumeAll>,
 ) -> Result<Answer, Problem> {
     let together = |outcome: &ResumedTogether| once.keeps(&answer(&AllResumed::from(outcome))?);
     let skip = how.mode == Mode::Skip;

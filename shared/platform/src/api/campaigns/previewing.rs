@@ -266,7 +266,7 @@ impl FromRequestParts<Api> for Previewing {
 }
 
 /// A mail as it was rendered.
-struct Made {
+struct RenderedMail {
     source: Source,
     preview: Preview,
     sender: Option<Sender>,
@@ -284,7 +284,7 @@ impl Previewing {
         contact: Option<&Value>,
         object: Option<&Value>,
         address: &str,
-    ) -> Result<Made, Problem> {
+    ) -> Result<RenderedMail, Problem> {
         let Platform { campaigns, catalog, delivery, mail, .. } = &self.platform;
         let text = campaigns.text(&self.campaign, version).await?;
         let refused = |all: Vec<dacapo_engine::problem::Problem>| {
@@ -319,6 +319,6 @@ impl Previewing {
         if sender.is_none() {
             preview.fails.get_or_insert_with(|| NO_SENDER.to_owned());
         }
-        Ok(Made { source, preview, sender, values, stored })
+        Ok(RenderedMail { source, preview, sender, values, stored })
     }
 }

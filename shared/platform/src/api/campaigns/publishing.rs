@@ -6,7 +6,7 @@ use dacapo_engine::ids::CampaignId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::calls::{Asked, Finding, answer};
+use super::calls::{Finding, OptionalJson, answer};
 use super::foreseeing::Foresight;
 use super::foreseen::{Foreseen, HowToPublish, InFlight};
 use super::preconditions::{CHANGED, ChangedDraft, Preconditions, SEEN};
@@ -64,7 +64,7 @@ async fn publish(
     Query(whether): Query<WhetherToPublish>,
     headers: HeaderMap,
     once: Once,
-    Asked(how): Asked<HowToPublish>,
+    OptionalJson(how): OptionalJson<HowToPublish>,
 ) -> Result<Answer, Problem> {
     if whether.dry_run {
         // Nothing is written, so there is nothing to repeat.

@@ -83,14 +83,14 @@ pub(super) struct WrittenConnection {
 }
 
 /// A connection that is to be written.
-pub(super) struct Asked<'a> {
+pub(super) struct RequestedConnection<'a> {
     pub(super) id: &'a ConnectionId,
     pub(super) sent: &'a WrittenConnection,
     pub(super) before: Option<&'a Connection>,
     pub(super) loaded: &'a Loaded,
 }
 
-impl Asked<'_> {
+impl RequestedConnection<'_> {
     /// The connection, without URL.
     pub(super) fn read(&self) -> Result<Connection, Problem> {
         let mut faults = Vec::new();

@@ -19,7 +19,7 @@ use crate::api::call::idempotency::{Answer, Once};
 use crate::api::call::lists::{Listed, Page, Paging, filled};
 use crate::api::call::problem::Problem;
 use crate::api::call::surface::{Surface, calls};
-use crate::api::connections::asked::{Asked, BOOKING, WrittenConnection};
+use crate::api::connections::asked::{BOOKING, RequestedConnection, WrittenConnection};
 use crate::api::connections::shapes::{ConnectionShape, connection_id};
 use crate::catalog::{CatalogStore, Loaded};
 use crate::connections::{Connection, Connections, OVERLAP, ReplacedSecret, Unchanged};
@@ -110,11 +110,12 @@ async fn put(
     }
     // Everything is looked at before a type is made for it.
     let before = connections.get(&id).await?.map(|found| found.what);
-    let asked = Asked { id: &id, sent: &sent, before: before.as_ref(), loaded: &loaded };
+    let asked =
+        RequestedConnection { id: &id, sent: &sent, before: before.as_ref(), loaded: &loaded };
     declare_bookings(&catalog, &loaded, &asked.read()?).await?;
     let now = connections.store.now();
     let change = |before: Option<&Connection>| {
-        let asked = Asked { id: &id, sent: &sent, before, loaded: &loaded };
+        let asked = RequestedConnection { id: &id, sent: &sent, before, loaded: &loaded };
         let token = before.map_or_else(String::new, |before| before.token.clone());
         let created_at = before.map_or(now, |before| before.created_at);
         let read = asked.read()?;

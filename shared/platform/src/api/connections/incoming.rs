@@ -37,8 +37,8 @@ use crate::api::call::surface::{Surface, calls};
 use crate::api::connections::body;
 use crate::api::connections::perform::{NotPerformed, Performer};
 use crate::connections::{
-    Body, Connection, Found, Kept, Kind, Misfit, NewCall, Outcome, Place, Rated, ReceivedCall,
-    is_outdated, signed_by, understand, verify,
+    Body, CallOutcome, CallPlace, Connection, KeepOutcome, Kind, Misfit, NewCall, Rated,
+    ReceivedCall, WithRevision, is_outdated, signed_by, understand, verify,
 };
 use crate::error::{Error, Retryability};
 use crate::keys::sha256;
@@ -50,14 +50,14 @@ use crate::store::TRIES;
 const SAME_POST: TimeDelta = TimeDelta::minutes(10);
 
 /// After how many seconds a tool may try again whose calls of the day are used up.
-const TOMORROW: u32 = 3_600;
+const USED_UP_RETRY_SECONDS: u32 = 3_600;
 
 /// In which headers a tool says which call it is, the same when it sends it again (*Standard
 /// Webhooks*, <https://www.standardwebhooks.com>).
 const NAMES_THE_CALL: [&str; 2] = ["webhook-id", "idempotency-key"];
 
 /// How many people of one call are written at once: an event with seats names many.
-const AT_ONCE: usize = 8;
+const PEOPLE_AT_ONCE: usize = 8;
 
 /// How many digits an id has.
 const DIGITS: usize = 32;
@@ -133,7 +133,7 @@ impl Arrived<'_> {
             media: body::declared(parts),
             size: body.len(),
             whole: true,
-            outcome: Outcome::Received,
+            outcome: CallOutcome::Received,
             why: None,
             misfits: Vec::new(),
             made: Vec::new(),
@@ -166,22 +166,22 @@ impl Arrived<'_> {
         let plain = body::plain(parts, body);
         let (id, before) = self.ids(parts, body);
         if let Some(before) = before {
-            let at = Place { connection: &connection.id, id: &before };
+            let at = CallPlace { connection: &connection.id, id: &before };
             let earlier = platform.connections.call(at).await?;
             if let Some(earlier) = earlier.filter(|found| *now - found.what.at < SAME_POST) {
                 return self.again(at, earlier, parts, body).await;
             }
         }
-        let at = Place { connection: &connection.id, id: &id };
+        let at = CallPlace { connection: &connection.id, id: &id };
         let new = NewCall { call, body: Some(body), plain: plain.as_deref() };
         match platform.connections.keep(at, &new).await? {
-            Kept::New(found) => {
+            KeepOutcome::New(found) => {
                 let working = Working { platform, connection, at, is_continued: false };
                 answered(ended_or_left(working.work(found, parts, body).await)?)
             }
-            Kept::Known(found) => self.again(at, found, parts, body).await,
-            Kept::Full => Err(too_many(TOMORROW)),
-            Kept::TooMany(addresses) => {
+            KeepOutcome::Known(found) => self.again(at, found, parts, body).await,
+            KeepOutcome::Full => Err(too_many(USED_UP_RETRY_SECONDS)),
+            KeepOutcome::TooMany(addresses) => {
                 let why = format!(
                     "it names {addresses} addresses; at most 500 are taken: send fewer at once"
                 );
@@ -191,19 +191,19 @@ impl Arrived<'_> {
         }
     }
 
-    /// A call that came before: it is worked on if it has not been, or was in vain.
+    /// A call that came before: it is worked on if it has not been, or did not succeed.
     async fn again(
         &self,
-        at: Place<'_>,
-        found: Found<ReceivedCall>,
+        at: CallPlace<'_>,
+        found: WithRevision<ReceivedCall>,
         parts: &Parts,
         body: &Bytes,
     ) -> Result<Response, Problem> {
         match found.what.outcome {
-            Outcome::Done | Outcome::Ignored => answered((found.what.outcome, None)),
-            Outcome::Received | Outcome::Failed | Outcome::Refused => {
+            CallOutcome::Done | CallOutcome::Ignored => answered((found.what.outcome, None)),
+            CallOutcome::Received | CallOutcome::Failed | CallOutcome::Refused => {
                 let Self { platform, connection, .. } = *self;
-                let is_continued = found.what.outcome == Outcome::Received;
+                let is_continued = found.what.outcome == CallOutcome::Received;
                 let working = Working { platform, connection, at, is_continued };
                 answered(ended_or_left(working.work(found, parts, body).await)?)
             }
@@ -256,12 +256,12 @@ impl Arrived<'_> {
         let id = digest(&what);
         let call = ReceivedCall {
             whole: false,
-            outcome: Outcome::Refused,
+            outcome: CallOutcome::Refused,
             why: Some(why.to_owned()),
             misfits: vec![Misfit::new("", code, why)],
             ..self.call(parts, body)
         };
-        let place = Place { connection: &connection.id, id: &id };
+        let place = CallPlace { connection: &connection.id, id: &id };
         let new = NewCall { call, body: None, plain: None };
         platform.connections.keep(place, &new).await?;
         Ok(())
@@ -271,13 +271,13 @@ impl Arrived<'_> {
 /// What came of a call. One that could not be done for now is kept, and done later: whether the
 /// tool would send it again is not to be relied on.
 fn ended_or_left(
-    worked: Result<(Outcome, Option<Problem>), Problem>,
-) -> Result<(Outcome, Option<Problem>), Problem> {
+    worked: Result<(CallOutcome, Option<Problem>), Problem>,
+) -> Result<(CallOutcome, Option<Problem>), Problem> {
     match worked {
         Err(problem) if problem.status().is_server_error() => {
             let why = problem.detail();
             tracing::warn!(why, "a received call could not be done for now; it is done later");
-            Ok((Outcome::Received, None))
+            Ok((CallOutcome::Received, None))
         }
         worked => worked,
     }
@@ -305,13 +305,13 @@ fn digest(parts: &[&[u8]]) -> String {
 }
 
 /// What the tool is answered.
-fn answered((outcome, problem): (Outcome, Option<Problem>)) -> Result<Response, Problem> {
+fn answered((outcome, problem): (CallOutcome, Option<Problem>)) -> Result<Response, Problem> {
     if let Some(problem) = problem {
         return Err(problem);
     }
     let status = match outcome {
-        Outcome::Done | Outcome::Ignored => StatusCode::OK,
-        Outcome::Received | Outcome::Failed | Outcome::Refused => StatusCode::ACCEPTED,
+        CallOutcome::Done | CallOutcome::Ignored => StatusCode::OK,
+        CallOutcome::Received | CallOutcome::Failed | CallOutcome::Refused => StatusCode::ACCEPTED,
     };
     let kind = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     Ok((status, kind, "OK").into_response())
@@ -321,7 +321,7 @@ fn answered((outcome, problem): (Outcome, Option<Problem>)) -> Result<Response, 
 pub(super) struct Working<'a> {
     pub(super) platform: &'a Platform,
     pub(super) connection: &'a Connection,
-    pub(super) at: Place<'a>,
+    pub(super) at: CallPlace<'a>,
     /// Whether an attempt has begun it and not ended it.
     pub(super) is_continued: bool,
 }
@@ -335,10 +335,10 @@ impl Working<'_> {
     /// What failed for now: the call stays as it was stored.
     pub(super) async fn work(
         &self,
-        found: Found<ReceivedCall>,
+        found: WithRevision<ReceivedCall>,
         parts: &Parts,
         body: &[u8],
-    ) -> Result<(Outcome, Option<Problem>), Problem> {
+    ) -> Result<(CallOutcome, Option<Problem>), Problem> {
         let mut call = found.what.clone();
         call.misfits = Vec::new();
         call.why = None;
@@ -348,7 +348,7 @@ impl Working<'_> {
                 None
             }
             Err(problem) => {
-                call.outcome = Outcome::Failed;
+                call.outcome = CallOutcome::Failed;
                 call.why = Some(problem.detail().to_owned());
                 Some(problem)
             }
@@ -363,7 +363,7 @@ impl Working<'_> {
             // It would be done again and again.
             Err(error) if error.retryability() == Retryability::Permanent => {
                 call = ReceivedCall {
-                    outcome: Outcome::Failed,
+                    outcome: CallOutcome::Failed,
                     why: Some(shortened(&format!("what came of it cannot be stored: {error}"))),
                     misfits: Vec::new(),
                     made: Vec::new(),
@@ -373,7 +373,7 @@ impl Working<'_> {
             }
             settled => settled?,
         }
-        if call.outcome == Outcome::Failed {
+        if call.outcome == CallOutcome::Failed {
             Metric::CallsFailed.emit(1);
             let Self { connection, at, .. } = self;
             let first = call.misfits.first();
@@ -399,7 +399,7 @@ impl Working<'_> {
             return Ok(());
         }
         if call.replayed.is_none() && is_outdated(self.connection.kind, body, now) {
-            call.outcome = Outcome::Ignored;
+            call.outcome = CallOutcome::Ignored;
             call.why =
                 Some("it is so old that it may have come before; replay it to use it".to_owned());
             return Ok(());
@@ -416,7 +416,7 @@ impl Working<'_> {
         let incoming = match understood.what {
             Ok(incoming) => incoming,
             Err(why) => {
-                call.outcome = Outcome::Ignored;
+                call.outcome = CallOutcome::Ignored;
                 call.why = Some(why);
                 return Ok(());
             }
@@ -428,11 +428,11 @@ impl Working<'_> {
         let is_continued = is_continued && !is_replayed;
         let performer =
             Performer { platform, connection, place: at, expires, is_continued, is_replayed };
-        call.outcome = Outcome::Done;
+        call.outcome = CallOutcome::Done;
         call.made = Vec::new();
         let mut outdated = None;
         let performed: Vec<_> = incoming.iter().map(|one| performer.perform(one).boxed()).collect();
-        let mut performed = futures_util::stream::iter(performed).buffered(AT_ONCE);
+        let mut performed = futures_util::stream::iter(performed).buffered(PEOPLE_AT_ONCE);
         while let Some(performed) = performed.next().await {
             match performed {
                 Ok((made, told)) => {
@@ -449,8 +449,8 @@ impl Working<'_> {
                 Err(NotPerformed::Overtaken) => return Err(Error::Contended(TRIES).into()),
             }
         }
-        if call.made.is_empty() && call.outcome == Outcome::Done && outdated.is_some() {
-            call.outcome = Outcome::Ignored;
+        if call.made.is_empty() && call.outcome == CallOutcome::Done && outdated.is_some() {
+            call.outcome = CallOutcome::Ignored;
             call.why = outdated;
         }
         Ok(())
@@ -458,7 +458,7 @@ impl Working<'_> {
 }
 
 fn failed(call: &mut ReceivedCall, misfits: Vec<Misfit>) {
-    call.outcome = Outcome::Failed;
+    call.outcome = CallOutcome::Failed;
     call.why = misfits.first().map(|first| first.message.clone());
     call.misfits.extend(misfits);
 }

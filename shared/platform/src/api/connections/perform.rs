@@ -21,7 +21,8 @@ use crate::api::contacts::sorting::{Manner, Sorted};
 use crate::api::objects::reading::{ObjectReader, zone_of};
 use crate::catalog::Loaded;
 use crate::connections::{
-    Booking, Connection, Incoming, IncomingObject, KnownBooking, Made, MadeObject, Misfit, Place,
+    Booking, CallPlace, Connection, ContactOfCall, Incoming, IncomingObject, KnownBooking, Misfit,
+    ObjectOfCall,
 };
 use crate::contacts::{WriteError, Written};
 use crate::error::{Error, Retryability};
@@ -37,7 +38,7 @@ const MOST_LOGGED: usize = 5;
 pub(super) struct Performer<'a> {
     pub(super) platform: &'a Platform,
     pub(super) connection: &'a Connection,
-    pub(super) place: Place<'a>,
+    pub(super) place: CallPlace<'a>,
     /// When the call expires.
     pub(super) expires: Instant,
     /// Whether an attempt has begun the call and not ended it.
@@ -147,7 +148,7 @@ impl Performer<'_> {
     pub(super) async fn perform(
         &self,
         incoming: &Incoming,
-    ) -> Result<(Made, Vec<Misfit>), NotPerformed> {
+    ) -> Result<(ContactOfCall, Vec<Misfit>), NotPerformed> {
         let loaded = self.platform.catalog.current().await?;
         let mut overtaken = false;
         for _ in 0..TRIES {
@@ -184,7 +185,7 @@ impl Performer<'_> {
         &self,
         incoming: &Incoming,
         person: &Person,
-    ) -> Result<Option<Made>, Error> {
+    ) -> Result<Option<ContactOfCall>, Error> {
         let Some(contact) = &person.before else { return Ok(None) };
         if incoming.told.is_some()
             || !self.platform.connections.has_written(&contact.id, self.place).await?
@@ -194,8 +195,13 @@ impl Performer<'_> {
         let object = incoming
             .object
             .as_ref()
-            .map(|object| MadeObject { kind: object.kind.clone(), key: object.key.clone() });
-        Ok(Some(Made { contact: contact.id.clone(), created: false, changed: true, object }))
+            .map(|object| ObjectOfCall { kind: object.kind.clone(), key: object.key.clone() });
+        Ok(Some(ContactOfCall {
+            contact: contact.id.clone(),
+            created: false,
+            changed: true,
+            object,
+        }))
     }
 
     /// The pointer from a contact to the call that wrote it. What is no worse for being told again,
@@ -276,7 +282,7 @@ impl Performer<'_> {
         incoming: &Incoming,
         person: &Person,
         reported: &mut Vec<Misfit>,
-    ) -> Result<Made, NotPerformed> {
+    ) -> Result<ContactOfCall, NotPerformed> {
         let Platform { store, contacts, traces, .. } = self.platform;
         let (by, read) = (self.author(), &person.read);
         let together = |written: &Written| -> Result<Vec<Write>, Error> {
@@ -300,7 +306,7 @@ impl Performer<'_> {
         (booking, incoming): (&Booking, &Incoming),
         person: &Person,
         reported: &mut Vec<Misfit>,
-    ) -> Result<Made, NotPerformed> {
+    ) -> Result<ContactOfCall, NotPerformed> {
         let Platform { store, contacts, traces, connections, .. } = self.platform;
         let (by, read) = (self.author(), &person.read);
         let email = read.email.as_deref().unwrap_or_default();
@@ -351,7 +357,7 @@ impl Performer<'_> {
         person: &Person,
         loaded: &Loaded,
         reported: &mut Vec<Misfit>,
-    ) -> Result<Made, NotPerformed> {
+    ) -> Result<ContactOfCall, NotPerformed> {
         let Platform { store, objects, traces, .. } = self.platform;
         let Some((kind, definition)) = loaded.catalog.objects.get_key_value(object.kind.as_str())
         else {
@@ -425,19 +431,19 @@ impl Performer<'_> {
         reported.extend(misfits(read.doubtful));
         reported.extend(misfits(read.skipped));
         let ObjectWritten { object, person, late } = written;
-        let made = Made {
+        let made = ContactOfCall {
             contact: person.contact.id,
             created: person.created,
             changed: person.change.is_some() || object.change.is_some(),
-            object: Some(MadeObject { kind: kind.to_string(), key: key.to_owned() }),
+            object: Some(ObjectOfCall { kind: kind.to_string(), key: key.to_owned() }),
         };
         if late { late_made(made, reported) } else { Ok(made) }
     }
 }
 
 /// A contact that was written by itself.
-fn made_of(written: Written) -> Made {
-    Made {
+fn made_of(written: Written) -> ContactOfCall {
+    ContactOfCall {
         contact: written.contact.id,
         created: written.created,
         changed: written.change.is_some(),
@@ -446,7 +452,10 @@ fn made_of(written: Written) -> Made {
 }
 
 /// What was made of a call after a later one.
-fn late_made(made: Made, reported: &mut Vec<Misfit>) -> Result<Made, NotPerformed> {
+fn late_made(
+    made: ContactOfCall,
+    reported: &mut Vec<Misfit>,
+) -> Result<ContactOfCall, NotPerformed> {
     let message = "a call about the same booking that came before tells of something later: how it stands was left \
                    as it is, and no tag was assigned";
     let misfit = Misfit::new("object.status", "told_later", message);

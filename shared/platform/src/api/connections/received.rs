@@ -15,7 +15,7 @@ use crate::api::connections::body::parts_of;
 use crate::api::connections::calls::{named, no_such};
 use crate::api::connections::incoming::Working;
 use crate::api::connections::shapes::{CallShape, OpenCallShape};
-use crate::connections::{Connections, Place};
+use crate::connections::{CallPlace, Connections};
 use crate::error::Error;
 use crate::table::TableError;
 
@@ -67,7 +67,7 @@ async fn get(
     Path((id, call)): Path<(String, String)>,
 ) -> Result<axum::Json<OpenCallShape>, Problem> {
     let id = named(&connections, &id).await?;
-    let at = Place { connection: &id, id: &call };
+    let at = CallPlace { connection: &id, id: &call };
     let found = connections.call(at).await?.ok_or_else(|| no_such_call(&call))?;
     let body = if found.what.whole { connections.body(at).await? } else { None };
     Ok(axum::Json(CallShape::of(&call, &found.what).with_body(body)))
@@ -90,7 +90,7 @@ async fn replay(
     let platform = api.platform.at_work();
     let connections = &platform.connections;
     let id = named(connections, &id).await?;
-    let at = Place { connection: &id, id: &call };
+    let at = CallPlace { connection: &id, id: &call };
     if once.is_repeated() {
         let found = connections.call(at).await?.ok_or_else(|| no_such_call(&call))?;
         return Answer::ok(&CallShape::of(&call, &found.what));

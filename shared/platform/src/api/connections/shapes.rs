@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::Instant;
 use crate::api::call::problem::Fault;
 use crate::api::contacts::changes::Warnings;
-use crate::connections::{Bytes, Connection, Kind, Made, Outcome, ReceivedCall};
+use crate::connections::{Bytes, CallOutcome, Connection, ContactOfCall, Kind, ReceivedCall};
 use crate::contact_json::instant_text;
 
 /// How many errors of a call a list shows.
@@ -213,7 +213,7 @@ pub(super) struct OpenCallShape {
 
 impl CallShape {
     pub(super) fn of(id: &str, call: &ReceivedCall) -> Self {
-        let made = |made: &Made| MadeShape {
+        let made = |made: &ContactOfCall| MadeShape {
             contact_id: made.contact.to_string(),
             created: made.created,
             changed: made.changed,
@@ -228,11 +228,11 @@ impl CallShape {
             at: instant_text(call.at),
             event: call.event.clone(),
             outcome: match call.outcome {
-                Outcome::Received => OutcomeWord::Received,
-                Outcome::Done => OutcomeWord::Done,
-                Outcome::Ignored => OutcomeWord::Ignored,
-                Outcome::Failed => OutcomeWord::Failed,
-                Outcome::Refused => OutcomeWord::Refused,
+                CallOutcome::Received => OutcomeWord::Received,
+                CallOutcome::Done => OutcomeWord::Done,
+                CallOutcome::Ignored => OutcomeWord::Ignored,
+                CallOutcome::Failed => OutcomeWord::Failed,
+                CallOutcome::Refused => OutcomeWord::Refused,
             },
             why: call.why.clone(),
             errors: misfits.map(|one| Fault::new(&one.path, &one.code, &one.message)).collect(),

@@ -24,7 +24,9 @@ use chrono::{TimeDelta, Timelike as _};
 use crate::Instant;
 use crate::api::connections::body::parts_of;
 use crate::api::connections::incoming::Working;
-use crate::connections::{CALLS_KEPT, Connection, Found, Outcome, Place, ReceivedCall};
+use crate::connections::{
+    CALLS_KEPT, CallOutcome, CallPlace, Connection, ReceivedCall, WithRevision,
+};
 use crate::error::Error;
 use crate::metrics::Metric;
 use crate::platform::Platform;
@@ -126,7 +128,7 @@ async fn of_connection(
             );
             return Ok(());
         }
-        let (at, came) = (Place { connection: &connection.id, id: &id }, found.what.at);
+        let (at, came) = (CallPlace { connection: &connection.id, id: &id }, found.what.at);
         let attempts = found.what.attempts;
         let why = match next_step(&found.what, began) {
             NextStep::Waits => continue,
@@ -149,8 +151,8 @@ async fn of_connection(
 async fn begin_again(
     platform: &Platform,
     connection: &Connection,
-    at: Place<'_>,
-    found: Found<ReceivedCall>,
+    at: CallPlace<'_>,
+    found: WithRevision<ReceivedCall>,
 ) -> Result<Option<String>, Error> {
     let connections = &platform.connections;
     let Some(found) = connections.begin_again(at, found).await? else { return Ok(None) };
@@ -209,11 +211,11 @@ fn next_step(call: &ReceivedCall, now: Instant) -> NextStep {
 /// Ends a call that is not begun again. Returns why.
 async fn give_up(
     platform: &Platform,
-    at: Place<'_>,
-    found: &Found<ReceivedCall>,
+    at: CallPlace<'_>,
+    found: &WithRevision<ReceivedCall>,
     why: String,
 ) -> Result<String, Error> {
-    let (outcome, told) = (Outcome::Failed, Some(why.clone()));
+    let (outcome, told) = (CallOutcome::Failed, Some(why.clone()));
     let call = ReceivedCall { outcome, why: told, ..found.what.clone() };
     platform.connections.settle(at, found, &call).await?;
     Metric::CallsFailed.emit(1);

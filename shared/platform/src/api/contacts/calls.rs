@@ -22,7 +22,7 @@ use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::shapes::{EnrollmentStatus, WantedTags, WrittenFieldJson};
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::changes::{Changed, ChangedContact, WarnedContact, Warnings};
-use crate::api::contacts::listing::{Found, Wanted};
+use crate::api::contacts::listing::{ListedEntry, Wanted};
 use crate::api::contacts::names::event_name;
 use crate::api::contacts::reading::{How, Read, Reader};
 use crate::api::contacts::resubscribing::still_unsubscribed;
@@ -172,11 +172,11 @@ struct UnreadableContact {
     unreadable: String,
 }
 
-impl From<Found<'_>> for ListedContact {
-    fn from(found: Found<'_>) -> Self {
+impl From<ListedEntry<'_>> for ListedContact {
+    fn from(found: ListedEntry<'_>) -> Self {
         match found {
-            Found::Contact(contact) => Self::Contact(Box::new(ContactShape::from(contact))),
-            Found::Unreadable { id, why } => {
+            ListedEntry::Contact(contact) => Self::Contact(Box::new(ContactShape::from(contact))),
+            ListedEntry::Unreadable { id, why } => {
                 let (id, unreadable) = (id.to_string(), why.to_owned());
                 Self::Unreadable(UnreadableContact { id, unreadable })
             }
@@ -196,7 +196,7 @@ async fn list(
 ) -> Result<Listed<ListedContact>, Problem> {
     let (wanted, limit) = (which.wanted(&catalog).await?, paging.limit()?);
     let mut page = Filling::of(limit);
-    let mut put = |found: Found<'_>| Ok(page.put(&ListedContact::from(found))?);
+    let mut put = |found: ListedEntry<'_>| Ok(page.put(&ListedContact::from(found))?);
     let next = wanted.people(&store, limit, paging.cursor(), &mut put).await?;
     Ok(page.until(next.as_ref())?)
 }

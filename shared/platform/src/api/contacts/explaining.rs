@@ -92,7 +92,7 @@ async fn explain(
     };
     let others = decisions.statuses(&published, &subject).await?;
     let statuses = |other: &CampaignId| others.get(other).copied();
-    let reading = Reading { store, subject: &subject, campaign: &campaign };
+    let reading = SubjectReader { store, subject: &subject, campaign: &campaign };
     let (history, is_all) = reading.history(stored.as_ref()).await?;
     let messages = reading.messages().await?;
     let explanation = explained(&Known {
@@ -128,13 +128,13 @@ fn campaign_named(loaded: &Loaded, named: &str) -> Result<CampaignId, Problem> {
 }
 
 /// What is read of a subject in a campaign.
-struct Reading<'a> {
+struct SubjectReader<'a> {
     store: &'a Store,
     subject: &'a ContactId,
     campaign: &'a CampaignId,
 }
 
-impl Reading<'_> {
+impl SubjectReader<'_> {
     /// The newest history of the campaign, newest first, and whether that is all there is.
     async fn history(
         &self,

@@ -171,12 +171,12 @@ async fn contact(
     // Usually the contact has not changed since. If it has, everything is read once more: dates are
     // read in the contact's zone, and the body may have taken long to arrive.
     if let Some(address) = &address
-        && let Some(lately) = working.contacts.get_lately(address).await?
-        && let Ok(read) = read(&loaded, Some(&lately))
+        && let Some(eventual) = working.contacts.get_eventual(address).await?
+        && let Ok(read) = read(&loaded, Some(&eventual))
         && read.new_fields.is_empty()
         && let Some(written) = {
             let together = |written: &Written| together(written, &read);
-            working.contacts.change_lately(address, lately, &read.patch, &by, &together).await?
+            working.contacts.change_eventual(address, eventual, &read.patch, &by, &together).await?
         }
     {
         return Ok(answer(&written, &read)?);

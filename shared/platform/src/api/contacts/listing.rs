@@ -26,14 +26,14 @@ use crate::table::{Consistency, Cursor, Item, LONGEST_SK, Query, Range};
 const LOOKED_AT: usize = 1_000;
 
 /// How many contacts are read at once.
-const AT_ONCE: usize = 100;
+const CONTACTS_AT_ONCE: usize = 100;
 
 /// The prefix of a cursor of the list.
 const LISTED: &str = "contacts";
 
 /// What a list shows at a place.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::api) enum Found<'a> {
+pub(in crate::api) enum ListedEntry<'a> {
     /// A contact.
     Contact(&'a Contact),
     /// A contact that is stored and cannot be read.
@@ -104,7 +104,7 @@ impl Wanted {
         store: &Store,
         few: usize,
         cursor: Option<Cursor>,
-        put: &mut (dyn FnMut(Found<'_>) -> Result<bool, Problem> + Send),
+        put: &mut (dyn FnMut(ListedEntry<'_>) -> Result<bool, Problem> + Send),
     ) -> Result<Option<Cursor>, Problem> {
         let mut after = match cursor {
             Some(cursor) => {
@@ -121,8 +121,9 @@ impl Wanted {
         let mut shown = None;
         loop {
             // One more than fits shows whether there is a next page.
-            let ids =
-                self.listed(store, after.as_deref(), AT_ONCE.min(few.saturating_add(1))).await?;
+            let ids = self
+                .listed(store, after.as_deref(), CONTACTS_AT_ONCE.min(few.saturating_add(1)))
+                .await?;
             if ids.is_empty() {
                 return Ok(None);
             }
@@ -137,12 +138,12 @@ impl Wanted {
                     let found = match read_contact(&stored) {
                         Ok(read) => {
                             contact = read;
-                            self.is(&contact).then_some(Found::Contact(&contact))
+                            self.is(&contact).then_some(ListedEntry::Contact(&contact))
                         }
                         // Whether its name or address begins so cannot be told.
                         Err(Error::Unreadable(error)) => {
                             why = error.to_string();
-                            let found = Found::Unreadable { id: &person, why: &why };
+                            let found = ListedEntry::Unreadable { id: &person, why: &why };
                             self.begins.is_none().then_some(found)
                         }
                         Err(error) => return Err(error.into()),

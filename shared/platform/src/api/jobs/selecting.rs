@@ -22,7 +22,7 @@ use crate::platform::Platform;
 const MOST_NAMED: usize = 10_000;
 
 /// How many addresses are looked up at once.
-const AT_ONCE: usize = 100;
+const ADDRESSES_AT_ONCE: usize = 100;
 
 /// What is asked for, if it is valid.
 pub(in crate::api) async fn requested(
@@ -49,7 +49,7 @@ pub(in crate::api) async fn requested(
         }
         Wanted::Emails(emails) => {
             let mut there = Vec::new();
-            for chunk in emails.chunks(AT_ONCE) {
+            for chunk in emails.chunks(ADDRESSES_AT_ONCE) {
                 there.extend(contacts.ids_of(chunk).await?.into_iter().flatten());
             }
             there.sort_compactly();

@@ -19,7 +19,7 @@ use crate::platform::Platform;
 use crate::table::{Consistency, Cursor, LONGEST_SK};
 
 /// How many objects are read at once.
-const AT_ONCE: usize = 50;
+const OBJECTS_AT_ONCE: usize = 50;
 
 /// The prefix of a cursor of the file.
 const EXPORTED: &str = "object-export";
@@ -106,7 +106,7 @@ async fn page(
     after: Option<&str>,
 ) -> Result<Vec<Entry>, Error> {
     let Platform { store, objects, .. } = platform;
-    let ids = objects.listed(kind, shard, after, AT_ONCE).await?;
+    let ids = objects.listed(kind, shard, after, OBJECTS_AT_ONCE).await?;
     let own = ids.iter().map(|id| store.keys.contact(id));
     let persons = ids.iter().map(|id| store.keys.contact(&id.person()));
     let keys: Vec<_> = own.chain(persons).collect();

@@ -32,7 +32,7 @@ use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::csv::columns::columns_of;
 use crate::api::contacts::csv::import::unwritten;
 use crate::api::contacts::csv::importing::{
-    HowToRead, Later, RowOutcome, RowReport, RowWriter, imported,
+    HowToRead, RowFuture, RowOutcome, RowReport, RowWriter, imported,
 };
 use crate::api::contacts::csv::report::Imported;
 use crate::api::contacts::csv::rows::Row;
@@ -82,7 +82,7 @@ struct ObjectRows<'a> {
 }
 
 impl RowWriter for ObjectRows<'_> {
-    fn columns<'a>(&'a self, first: &'a Row) -> Later<'a, Vec<String>> {
+    fn columns<'a>(&'a self, first: &'a Row) -> RowFuture<'a, Vec<String>> {
         Box::pin(self.read_columns(first))
     }
 
@@ -97,7 +97,11 @@ impl RowWriter for ObjectRows<'_> {
         person.into_iter().chain(text("key").map(key)).chain(text("replaces").map(key)).collect()
     }
 
-    fn write<'a>(&'a self, loaded: &'a Loaded, sent: Map<String, Value>) -> Later<'a, RowOutcome> {
+    fn write<'a>(
+        &'a self,
+        loaded: &'a Loaded,
+        sent: Map<String, Value>,
+    ) -> RowFuture<'a, RowOutcome> {
         Box::pin(self.write_row(loaded, sent))
     }
 }

@@ -26,7 +26,7 @@ use crate::api::call::room::{InOnePiece, Room};
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::Which;
 use crate::api::contacts::csv::guard::guarded;
-use crate::api::contacts::listing::{Found, Wanted};
+use crate::api::contacts::listing::{ListedEntry, Wanted};
 use crate::api::contacts::tag_lists;
 use crate::catalog::CatalogStore;
 use crate::contact_json::{instant_text, suppression_word};
@@ -35,7 +35,7 @@ use crate::store::Store;
 use crate::table::Cursor;
 
 /// How many contacts are written at once.
-const AT_ONCE: usize = 200;
+const CONTACTS_AT_ONCE: usize = 200;
 
 /// The columns before those of the account's fields.
 const COLUMNS: [&str; 9] = [
@@ -64,7 +64,7 @@ const FILE: &str = "attachment; filename=\"contacts.csv\"";
 const NEXT_CURSOR: HeaderName = HeaderName::from_static("dacapo-next-cursor");
 
 /// The most rows of a part.
-const MOST: usize = 10_000;
+const MOST_ROWS: usize = 10_000;
 
 /// Which part of the file; all of it, if nothing is said.
 #[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
@@ -82,9 +82,9 @@ impl Part {
     pub(in crate::api) fn limit(&self) -> Result<Option<usize>, Problem> {
         match self.limit.as_deref().map(str::parse) {
             None => Ok(None),
-            Some(Ok(limit)) if (1..=MOST).contains(&limit) => Ok(Some(limit)),
+            Some(Ok(limit)) if (1..=MOST_ROWS).contains(&limit) => Ok(Some(limit)),
             Some(_) => {
-                let message = format!("a whole number from 1 to {MOST} is needed");
+                let message = format!("a whole number from 1 to {MOST_ROWS} is needed");
                 Err(Problem::invalid_at("limit", "parameter", message))
             }
         }
@@ -108,7 +108,7 @@ impl Part {
     ) -> Result<Response, Problem> {
         if next.is_some() && self.limit.is_none() {
             let message = format!(
-                "one answer does not hold all of them; take them in parts: send `limit`, 1 to {MOST}, and for the next part \
+                "one answer does not hold all of them; take them in parts: send `limit`, 1 to {MOST_ROWS}, and for the next part \
                  `cursor` with the header Dacapo-Next-Cursor of the part before"
             );
             return Err(Problem::invalid_at("limit", "too_large", message));
@@ -170,11 +170,11 @@ impl Export {
     /// an answer that breaks off.
     async fn whole(self, cursor: Option<Cursor>) -> Result<Response, Problem> {
         let rows = || Rows { room: None, ..Rows::default() };
-        let (first, next) = self.written(rows(), true, AT_ONCE, cursor).await?;
+        let (first, next) = self.written(rows(), true, CONTACTS_AT_ONCE, cursor).await?;
         let others = stream::try_unfold((self, next), move |(export, next)| async move {
             let Some(cursor) = next else { return Ok(None) };
             let (text, next) = export
-                .written(rows(), false, AT_ONCE, Some(cursor))
+                .written(rows(), false, CONTACTS_AT_ONCE, Some(cursor))
                 .await
                 .map_err(|problem| broken_off(&problem))?;
             Ok::<_, std::io::Error>(Some((text, (export, next))))
@@ -198,10 +198,10 @@ impl Export {
         let (mut left, mut full) = (limit, false);
         loop {
             let few = left;
-            let mut put = |found: Found<'_>| {
+            let mut put = |found: ListedEntry<'_>| {
                 let row = match found {
-                    Found::Contact(contact) => self.row(contact),
-                    Found::Unreadable { id, why } => self.row_of_unreadable(id, why),
+                    ListedEntry::Contact(contact) => self.row(contact),
+                    ListedEntry::Unreadable { id, why } => self.row_of_unreadable(id, why),
                 };
                 full = left == 0 || !rows.put(row.iter().map(String::as_str))?;
                 left = left.saturating_sub(1);

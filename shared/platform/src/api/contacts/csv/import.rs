@@ -28,7 +28,7 @@ use crate::api::call::problem::{Fault, Problem};
 use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::csv::columns::{Heading, Headings, columns_of};
 use crate::api::contacts::csv::importing::{
-    HowToRead, Later, RowOutcome, RowReport, RowWriter, imported,
+    HowToRead, RowFuture, RowOutcome, RowReport, RowWriter, imported,
 };
 use crate::api::contacts::csv::report::Imported;
 use crate::api::contacts::csv::rows::Row;
@@ -72,7 +72,7 @@ struct ContactRows<'a> {
 }
 
 impl RowWriter for ContactRows<'_> {
-    fn columns<'a>(&'a self, first: &'a Row) -> Later<'a, Vec<String>> {
+    fn columns<'a>(&'a self, first: &'a Row) -> RowFuture<'a, Vec<String>> {
         Box::pin(async move {
             let loaded = self.platform.catalog.current().await?;
             let headings = ContactHeadings(&loaded.catalog.fields);
@@ -94,7 +94,11 @@ impl RowWriter for ContactRows<'_> {
         vec![address_of(sent)]
     }
 
-    fn write<'a>(&'a self, loaded: &'a Loaded, sent: Map<String, Value>) -> Later<'a, RowOutcome> {
+    fn write<'a>(
+        &'a self,
+        loaded: &'a Loaded,
+        sent: Map<String, Value>,
+    ) -> RowFuture<'a, RowOutcome> {
         Box::pin(self.write_row(loaded, sent))
     }
 }

@@ -40,7 +40,7 @@ use crate::store::{Store, item, read};
 use crate::table::{Key, TableError, Write};
 
 /// How many rows are written at once.
-const AT_ONCE: usize = 32;
+const ROWS_AT_ONCE: usize = 32;
 
 /// How many rows are collected before they are written.
 const WINDOW: usize = 128;
@@ -75,14 +75,14 @@ pub(in crate::api) struct HowToRead {
 }
 
 /// What comes of something that takes a while.
-pub(in crate::api) type Later<'a, T> =
+pub(in crate::api) type RowFuture<'a, T> =
     Pin<Box<dyn Future<Output = Result<T, Problem>> + Send + 'a>>;
 
 /// What rows stand for, and how one is written.
 pub(in crate::api) trait RowWriter: Sync {
     /// The columns that the first row names, empty for one that is skipped; fields are created that
     /// are to be.
-    fn columns<'a>(&'a self, first: &'a Row) -> Later<'a, Vec<String>>;
+    fn columns<'a>(&'a self, first: &'a Row) -> RowFuture<'a, Vec<String>>;
 
     /// A column whose empty cells count as missing, and not as nothing said.
     fn needed(&self) -> Option<&'static str>;
@@ -92,7 +92,11 @@ pub(in crate::api) trait RowWriter: Sync {
     fn about(&self, sent: &Map<String, Value>) -> Vec<String>;
 
     /// Writes a row. Writing it again is idempotent.
-    fn write<'a>(&'a self, loaded: &'a Loaded, sent: Map<String, Value>) -> Later<'a, RowOutcome>;
+    fn write<'a>(
+        &'a self,
+        loaded: &'a Loaded,
+        sent: Map<String, Value>,
+    ) -> RowFuture<'a, RowOutcome>;
 }
 
 /// The result of a row.
@@ -280,7 +284,7 @@ impl Import<'_> {
             .into_iter()
             .map(|rows| written_in_order(self.writer, &loaded, rows))
             .collect();
-        let mut written = futures_util::stream::iter(written).buffer_unordered(AT_ONCE);
+        let mut written = futures_util::stream::iter(written).buffer_unordered(ROWS_AT_ONCE);
         while let Some(written) = written.next().await {
             came.extend(written?);
         }
@@ -405,7 +409,7 @@ mod tests {
     struct ByCells;
 
     impl RowWriter for ByCells {
-        fn columns<'a>(&'a self, _: &'a Row) -> Later<'a, Vec<String>> {
+        fn columns<'a>(&'a self, _: &'a Row) -> RowFuture<'a, Vec<String>> {
             Box::pin(async { Ok(Vec::new()) })
         }
 
@@ -417,7 +421,7 @@ mod tests {
             sent.keys().cloned().collect()
         }
 
-        fn write<'a>(&'a self, _: &'a Loaded, _: Map<String, Value>) -> Later<'a, RowOutcome> {
+        fn write<'a>(&'a self, _: &'a Loaded, _: Map<String, Value>) -> RowFuture<'a, RowOutcome> {
             Box::pin(async { Ok(RowOutcome::Unchanged(RowReport::default())) })
         }
     }

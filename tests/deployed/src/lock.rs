@@ -1,7 +1,6 @@
 //! Which tests run in parallel: most do, some run alone, also across processes.
 //!
-//! A turn lasts until the returned value is dropped. All tests that take turns use the same
-//! directory.
+//! A lock lasts until the returned value is dropped. All tests that lock use the same directory.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,7 +13,7 @@ use std::path::Path;
 #[must_use]
 pub fn beside_others(directory: &Path) -> File {
     let lock = lock(directory);
-    lock.lock_shared().expect("a turn");
+    lock.lock_shared().expect("a lock");
     lock
 }
 
@@ -26,7 +25,7 @@ pub fn beside_others(directory: &Path) -> File {
 #[must_use]
 pub fn alone(directory: &Path) -> File {
     let lock = lock(directory);
-    lock.lock().expect("a turn");
+    lock.lock().expect("a lock");
     lock
 }
 
