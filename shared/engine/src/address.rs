@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::text::{Named, composed, decomposed, is_unseen};
+use crate::text::{NamedCharacter, composed, decomposed, is_unseen};
 
 /// The longest address, in bytes (RFC 5321).
 pub const LONGEST_ADDRESS: usize = 254;
@@ -101,7 +101,7 @@ pub fn read(written: &str) -> Result<String, InvalidAddress> {
         let named = match c {
             ' ' => "a space".to_owned(),
             c if c.is_ascii_graphic() => format!("{c:?}"),
-            c => Named(c).to_string(),
+            c => NamedCharacter(c).to_string(),
         };
         return Err(InvalidAddress::Character(shown(), named));
     }

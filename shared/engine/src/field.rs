@@ -160,8 +160,8 @@ fn is_whole(number: &Number) -> bool {
 
 /// Whether no digit is lost when the number is kept as floating point: up to 2 to the 53rd.
 fn is_kept(number: &Number) -> bool {
-    const MOST: f64 = 9_007_199_254_740_992.0;
-    number.as_f64().is_some_and(|number| number.abs() <= MOST)
+    const LARGEST_EXACT_NUMBER: f64 = 9_007_199_254_740_992.0;
+    number.as_f64().is_some_and(|number| number.abs() <= LARGEST_EXACT_NUMBER)
 }
 
 /// How much of what was sent is quoted, in characters.

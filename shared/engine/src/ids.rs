@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 
-use crate::text::{Named, Unwelcome, composed, folded, is_unseen};
+use crate::text::{NamedCharacter, UnwelcomeCharacter, composed, folded, is_unseen};
 
 /// The longest id an author may choose, in bytes.
 pub const LONGEST_ID: usize = 64;
@@ -44,7 +44,7 @@ pub enum InvalidId {
 
 /// A visible character as it is, any other by its name.
 fn shown(c: char) -> String {
-    if is_unseen(c) { Named(c).to_string() } else { format!("{c:?}") }
+    if is_unseen(c) { NamedCharacter(c).to_string() } else { format!("{c:?}") }
 }
 
 fn check(text: &str) -> Result<(), InvalidId> {
@@ -202,7 +202,7 @@ impl Tag {
     /// The tag as written by a person: trimmed, letters composed, inner white space kept.
     pub fn new(text: &str) -> Result<Self, InvalidTag> {
         match text.trim().chars().find(|c| is_unseen(*c)) {
-            Some(c) => Err(InvalidTag::Unseen(Unwelcome(c))),
+            Some(c) => Err(InvalidTag::Unseen(UnwelcomeCharacter(c))),
             None => Self::kept(text),
         }
     }
@@ -265,7 +265,7 @@ pub enum InvalidTag {
     Character(char),
     /// An invisible character: the tag would look like another one.
     #[error("{0}")]
-    Unseen(Unwelcome),
+    Unseen(UnwelcomeCharacter),
 }
 
 impl PartialEq for Tag {

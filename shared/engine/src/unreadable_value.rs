@@ -2,7 +2,7 @@
 //!
 //! What is ambiguous is such a value, too: nothing is guessed.
 
-use crate::text::Unwelcome;
+use crate::text::UnwelcomeCharacter;
 use crate::time::UnreadableDate;
 
 /// The longest text value, in bytes.
@@ -56,7 +56,7 @@ pub enum UnreadableValue {
     },
     /// A character that no value may hold.
     #[error(transparent)]
-    Character(#[from] Unwelcome),
+    Character(#[from] UnwelcomeCharacter),
     /// Not a date.
     #[error(transparent)]
     Date(#[from] UnreadableDate),

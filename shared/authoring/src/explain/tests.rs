@@ -20,7 +20,7 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::{Instant, Zone};
 use expect_test::{Expect, expect};
 
-use super::{Explanation, Known, Message, Remembered, explain};
+use super::{ExplainedMessage, Explanation, ExplanationInput, Remembered, explain};
 
 const LOOP: &str = "
 id: meeting
@@ -105,7 +105,7 @@ impl Story {
                     history.push(Remembered::Nothing(trace.clone()));
                 }
                 Observed::Message(sent) if sent.contact == *subject && sent.campaign == id => {
-                    messages.push(Message {
+                    messages.push(ExplainedMessage {
                         at: sent.at,
                         run: sent.run,
                         element: sent.element.clone(),
@@ -117,7 +117,7 @@ impl Story {
             }
         }
         let person = subject.is_object().then(|| self.0.contact(&subject.person())).flatten();
-        explain(&Known {
+        explain(&ExplanationInput {
             situation: Situation {
                 account: &self.0.account,
                 campaign: self.0.campaign(&id).expect("a campaign"),

@@ -10,7 +10,7 @@ use super::{
 
 /// What people read about a lint. It stands apart, because who only checks campaigns does not need
 /// it: it is no part of the functions.
-pub struct Page {
+pub struct LintPage {
     /// The code of the lint.
     pub code: &'static str,
     /// What it finds.
@@ -26,7 +26,7 @@ pub struct Page {
 }
 
 /// The pages of all lints, in order of their codes.
-pub(super) static PAGES: [&Page; 25] = [
+pub(super) static PAGES: [&LintPage; 25] = [
     &again::RESET_NOBODY_LEADS_TO_PAGE,
     &again::RESTART_NO_CHANGE_CAN_FOLLOW_PAGE,
     &again::RESTART_START_STILL_HOLDS_PAGE,
@@ -54,7 +54,7 @@ pub(super) static PAGES: [&Page; 25] = [
     &names::FIELD_NEARLY_KNOWN_PAGE,
 ];
 
-impl Page {
+impl LintPage {
     /// The page of a lint.
     pub fn of(lint: &Lint) -> Option<&'static Self> {
         PAGES.into_iter().find(|page| page.code == lint.code)
@@ -63,7 +63,7 @@ impl Page {
 
 /// The page of a lint as a text, as in `docs/lints`.
 pub fn page(lint: &Lint) -> Option<String> {
-    let about = Page::of(lint)?;
+    let about = LintPage::of(lint)?;
     let mut page = String::new();
     let _ = writeln!(page, "# {} {}\n", lint.code, lint.name);
     let _ = writeln!(page, "Severity: {}.\n", lint.severity.word());
@@ -86,7 +86,7 @@ pub fn page(lint: &Lint) -> Option<String> {
 /// The index of all lints, as in `docs/lints/README.md`.
 pub fn index() -> String {
     let mut page = String::from(INTRODUCTION);
-    for (lint, about) in LINTS.iter().filter_map(|lint| Some((lint, Page::of(lint)?))) {
+    for (lint, about) in LINTS.iter().filter_map(|lint| Some((lint, LintPage::of(lint)?))) {
         let _ = writeln!(
             page,
             "| [{code}]({code}.md) | `{}` | {} | {} |",

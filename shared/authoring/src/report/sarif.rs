@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Report, Reported};
 use crate::finding::{Edit, Finding, Severity};
-use crate::lint::{Page, named};
+use crate::lint::{LintPage, named};
 
-pub(super) fn written(report: &Report, version: &str) -> Value {
+pub(super) fn sarif_log(report: &Report, version: &str) -> Value {
     let mut rules: BTreeMap<&str, Value> = BTreeMap::new();
     let mut results = Vec::new();
     for file in &report.files {
@@ -32,7 +32,7 @@ pub(super) fn written(report: &Report, version: &str) -> Value {
 fn rule(finding: &Finding) -> Value {
     let mut rule = json!({ "id": finding.code });
     if let Some(lint) = named(finding.code)
-        && let Some(page) = Page::of(lint)
+        && let Some(page) = LintPage::of(lint)
     {
         rule["name"] = json!(lint.name);
         rule["shortDescription"] = json!({ "text": page.what });

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::node::{Beginning, Content, Key, MOST_PROBLEMS, Node, Path, Place, Scalar, Step};
+use super::node::{Beginning, Content, Key, MOST_PROBLEMS, Node, Path, PathSegment, Place, Scalar};
 use crate::problem::{Problem, Severity};
 
 /// The longest document, in bytes.
@@ -117,9 +117,9 @@ impl<'a> Tree<'a> {
             self.open
                 .iter()
                 .filter_map(|open| match &open.inside {
-                    Inside::List(items) => Some(Step::Index(items.len())),
+                    Inside::List(items) => Some(PathSegment::Index(items.len())),
                     Inside::Map { key, .. } => {
-                        key.as_ref().map(|(key, _)| Step::Key(key.text.clone()))
+                        key.as_ref().map(|(key, _)| PathSegment::Key(key.text.clone()))
                     }
                 })
                 .collect(),

@@ -7,7 +7,7 @@
 use super::builder::DecisionBuilder;
 use super::{DEEPEST, Effect};
 use crate::campaign::format::Of;
-use crate::contact::{Asked, Author, Causality, Contact, Patch};
+use crate::contact::{AskedCommand, Author, Causality, Contact, Patch};
 use crate::history::{Cause, Command, Happened};
 use crate::ids::{CampaignId, ElementId};
 use crate::time::Instant;
@@ -26,7 +26,7 @@ pub struct ContactWrite {
     /// Its place in the chain.
     pub causality: Causality,
     /// What was asked of other campaigns before it, and after the write before it.
-    pub asked_before: Vec<Asked>,
+    pub asked_before: Vec<AskedCommand>,
 }
 
 impl ContactWrite {
@@ -35,7 +35,7 @@ impl ContactWrite {
     /// carried by the next one.
     pub fn apply_all(writes: &[Self], contact: &mut Contact, at: Instant) -> bool {
         let mut fresh = 0;
-        let mut asked_before: Vec<Asked> = Vec::new();
+        let mut asked_before: Vec<AskedCommand> = Vec::new();
         for write in writes {
             asked_before.extend(write.asked_before.iter().cloned());
             // Tags may have been added since the decision; then these do not fit any more.
@@ -118,7 +118,7 @@ impl DecisionBuilder<'_> {
         }
         self.line(Some(element), Happened::Commanded { campaign: campaign.clone(), command });
         let causality = causality.deeper();
-        let asked = Asked {
+        let asked = AskedCommand {
             campaign: campaign.clone(),
             command,
             object: self.object().cloned(),

@@ -126,7 +126,7 @@ pub enum Cause {
         #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
         parked: Option<Box<Cause>>,
     },
-    /// A mass action.
+    /// A job.
     #[serde(rename = "j")]
     Job(String),
     /// Somebody released the held enrollment.
@@ -387,7 +387,7 @@ pub enum Happened {
     /// A webhook was called.
     #[serde(rename = "wh")]
     Called,
-    /// A webhook came to nothing: it was refused, given up, or could not be made.
+    /// A webhook call failed: it was refused, given up, or could not be made.
     #[serde(rename = "wf")]
     CallFailed {
         /// The reason.

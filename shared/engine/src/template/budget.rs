@@ -86,12 +86,12 @@ pub(super) fn excess(error: &Error) -> Option<Excess> {
 }
 
 /// What is left of the bytes; kept in the state of one rendering.
-struct Left(usize);
+struct BytesLeft(usize);
 
-fn left<'a>(state: &'a mut State<'_, '_>) -> &'a mut Left {
+fn left<'a>(state: &'a mut State<'_, '_>) -> &'a mut BytesLeft {
     let full = state.env().fuel() != Some(Budget::Small.steps());
     let budget = if full { Budget::Full } else { Budget::Small };
-    state.get_or_insert_extension_with(|| Left(budget.bytes()))
+    state.get_or_insert_extension_with(|| BytesLeft(budget.bytes()))
 }
 
 /// Takes some bytes off the rest.

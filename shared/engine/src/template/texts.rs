@@ -73,13 +73,13 @@ pub(super) fn striptags(text: Cow<'_, str>) -> String {
 /// Entities, decoded.
 fn unescaped(text: &str) -> String {
     /// Longer ones are not known here.
-    const LONGEST: usize = 10;
+    const LONGEST_ENTITY_BYTES: usize = 10;
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find('&') {
         plain.push_str(&rest[..start]);
         rest = &rest[start..];
-        let end = rest.bytes().take(LONGEST).position(|byte| byte == b';');
+        let end = rest.bytes().take(LONGEST_ENTITY_BYTES).position(|byte| byte == b';');
         let meant = end.and_then(|end| Some((entity(&rest[1..end])?, end)));
         match meant {
             Some((letter, end)) => {

@@ -32,7 +32,7 @@ impl<'a> Findings<'a> {
         self.places.has(path)
     }
 
-    /// Whether further errors would not be listed, so that looking for them is in vain.
+    /// Whether further errors would not be listed, so that looking for them is useless.
     pub(in crate::campaign) fn is_full(&self) -> bool {
         self.errors.len() >= MOST_PROBLEMS
     }
