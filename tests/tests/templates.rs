@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use dacapo_engine::language::Language;
 use dacapo_engine::template::{
-    Budget, Escape, FILTERS, FUNCTIONS, LONGEST_OUTPUT, MergeValue, MergeValues, RenderError,
+    Budget, Escape, FILTERS, FUNCTIONS, LONGEST_OUTPUT_BYTES, MergeValue, MergeValues, RenderError,
     TESTS, placeholders, render, render_within,
 };
 use dacapo_engine::time::Zone;
@@ -194,7 +194,7 @@ fn no_template_overflows_a_small_stack_or_takes_long_or_much() {
         for done in compiled_and_rendered(&source) {
             match done {
                 Ok(text) => {
-                    assert!(text.len() <= LONGEST_OUTPUT, "{shown}");
+                    assert!(text.len() <= LONGEST_OUTPUT_BYTES, "{shown}");
                     assert!(expected.is_empty(), "{shown} was rendered, {} bytes", text.len());
                 }
                 Err(why) => {
@@ -387,7 +387,7 @@ proptest! {
     #[test]
     fn templates_of_any_bytes_end_within_their_bounds(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         for done in compiled_and_rendered(&template_of(&bytes)) {
-            let is_too_long = done.is_ok_and(|text| text.len() > LONGEST_OUTPUT);
+            let is_too_long = done.is_ok_and(|text| text.len() > LONGEST_OUTPUT_BYTES);
             prop_assert!(!is_too_long);
         }
     }

@@ -63,14 +63,14 @@ pub(super) struct Walked {
 }
 
 /// How many contacts are tried where a split draws by the contact.
-const DRAWN: usize = 8;
+const CONTACTS_TRIED_AT_SPLITS: usize = 8;
 
 pub(super) fn walk(documents: &[Document], around: &Surroundings, limits: &Limits) -> Walked {
     let draws = documents
         .iter()
         .flat_map(|document| &document.elements)
         .any(|(_, element)| matches!(element, Element::Split(_)));
-    let people = if draws { DRAWN } else { 1 };
+    let people = if draws { CONTACTS_TRIED_AT_SPLITS } else { 1 };
     let mut walker = Walker {
         walked: Walked {
             nodes: Vec::new(),

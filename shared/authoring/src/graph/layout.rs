@@ -23,7 +23,7 @@ const AROUND: (f64, f64) = (28.0, 46.0);
 const MOST_PASSED: usize = 120;
 
 /// How many rows an arrow passes at least that may be cut.
-const LONG: usize = 6;
+const LONG_ARROW_ROWS: usize = 6;
 
 /// How many boxes and passed rows the library gets at most; with more, the rows are plain.
 const MOST_PLACED: usize = 220;
@@ -105,12 +105,12 @@ impl Order {
                 let passed = passes(&rows, nth);
                 (sum + passed, longest.max((passed, nth)))
             });
-            if sum <= MOST_PASSED || longest.0 < LONG {
+            if sum <= MOST_PASSED || longest.0 < LONG_ARROW_ROWS {
                 break sum;
             }
             // All that are nearly as long, so that it ends soon.
             for (nth, is_cut) in cut.iter_mut().enumerate() {
-                *is_cut |= passes(&rows, nth) >= LONG.max(longest.0 / 2);
+                *is_cut |= passes(&rows, nth) >= LONG_ARROW_ROWS.max(longest.0 / 2);
             }
             rows = self::rows(given, &turned, &cut, &sorted);
         };

@@ -132,7 +132,7 @@ fn circle<'h>(
     while let Some(way) = (!open.is_empty()).then(|| open.remove(0)) {
         let last = way.last()?;
         for next in hops {
-            // Somebody on the way has withdrawn the tag, so that it is added again.
+            // A campaign on the way has withdrawn the tag, so that it is added again.
             let kind = |hop: &Hop| all.campaigns[hop.event.campaign].kind();
             let is_set_off = kind(next) == kind(last)
                 && next

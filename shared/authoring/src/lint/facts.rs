@@ -92,7 +92,7 @@ impl<'a> AllFacts<'a> {
         self.fields_set.get(field).map_or(&[], Vec::as_slice)
     }
 
-    /// The tags of somebody that anything assigns, withdraws or reads.
+    /// The tags of a subject that anything assigns, withdraws or reads.
     pub(super) fn tags(&self, kind: Option<&ObjectType>) -> BTreeSet<&Tag> {
         let keys = self.tags_added.keys().chain(self.tags_removed.keys());
         let keys = keys.chain(self.tags_read.keys());

@@ -270,7 +270,7 @@ mod tests {
         let (first, second) = campaigns.split_once("\n---\n").expect("two campaigns");
         silent("D504", second);
         trips("D504", &format!("{second}\n---\n{first}"), &["booked"]);
-        // Somebody sets it, it is of another type, or both are named.
+        // A campaign sets it, it is of another type, or both are named.
         let clearing = |key: &str, behind: &str| {
             format!("{behind}, next: s }}\n  s: {{ type: set_field, fields: {{ {key}: null }} }}")
         };

@@ -154,7 +154,7 @@ fn withdrawing(
         return None;
     };
     offset(given.text, at)?;
-    // Nobody else looks at the tag: then withdrawing it changes nothing but what is meant.
+    // No other element looks at the tag: then withdrawing it changes nothing but what is meant.
     let readers = all.reading(&(facts.kind(), tag.clone()));
     let safe = readers.iter().all(|it| it.campaign == facts.nth && it.element == event);
     let label = format!("withdraw `{tag}` in `{}`", facts.id(candidate));

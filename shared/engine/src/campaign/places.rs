@@ -1,4 +1,6 @@
-//! Where the keys and values of a document are in its text, for problems that are found later.
+//! Where the keys and values of a document are in its text, for problems that are found later. For
+//! a path that is not written it answers the place of the innermost key that is there, so a problem
+//! always has a line and a column.
 
 use super::node::{Content, Node, Path, PathSegment, Place};
 

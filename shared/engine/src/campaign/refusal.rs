@@ -13,7 +13,7 @@ use crate::problem::{Problem, Severity};
 use crate::text::shortened;
 
 /// The longest message, in characters: what people wrote may be repeated in it.
-const LONGEST_MESSAGE: usize = 300;
+const LONGEST_MESSAGE_CHARACTERS: usize = 300;
 
 #[derive(Debug)]
 pub(crate) struct Refusal {
@@ -118,7 +118,7 @@ impl Refusal {
             path: Path(segments).to_string(),
             line: self.place.map(|place| place.line),
             column: self.place.map(|place| place.column),
-            message: shortened(&message, LONGEST_MESSAGE).into_owned(),
+            message: shortened(&message, LONGEST_MESSAGE_CHARACTERS).into_owned(),
             remedy,
         }
     }

@@ -1,4 +1,6 @@
-//! A condition as people write it: read with what is wrong about it, and written again.
+//! A condition as people write it: read with what is wrong about it, and written again. Exactly one
+//! shape is taken; any other combination of keys is refused with the keys that go together. What is
+//! written is read again as the same condition.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,6 @@
-//! History in words: English sentences that a marketer reads, made when a line is read.
+//! History in words: English sentences that a marketer reads, made when a line is read. The kinds
+//! are stable words that other programs read; the sentences may change, since only facts are
+//! stored.
 
 use super::{Cause, Changed, Command, Happened, Reader};
 use crate::contact::{Author, MOST_TAGS};

@@ -224,11 +224,8 @@ impl World {
     fn apply_milestones_to_all(&mut self, id: &CampaignId) {
         for (contact, campaign) in self.enrollments.keys() {
             if campaign == id {
-                self.waiting.push(SimulatedWork::Event(
-                    contact.clone(),
-                    id.clone(),
-                    Event::Changed,
-                ));
+                let work = SimulatedWork::Event(contact.clone(), id.clone(), Event::Changed);
+                self.waiting.push(work);
             }
         }
     }

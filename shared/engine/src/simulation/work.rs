@@ -258,11 +258,8 @@ impl World {
             Decision::Deliver(delivery) => self.deliver(&contact.id, id, &delivery),
             Decision::Ignore(Ignored::Behind) => {
                 // The feed has the older changes; the event waits for it.
-                self.waiting.push(SimulatedWork::Event(
-                    contact.id.clone(),
-                    id.clone(),
-                    event.clone(),
-                ));
+                let work = SimulatedWork::Event(contact.id.clone(), id.clone(), event.clone());
+                self.waiting.push(work);
             }
             Decision::Ignore(ignored) => {
                 self.observed.push(Observed::Ignored(
@@ -403,11 +400,8 @@ impl World {
                     };
                     let event = Event::StatusChanged { from, causality };
                     for subject in self.readers_of_status(contact, &reader) {
-                        self.waiting.push(SimulatedWork::Event(
-                            subject,
-                            reader.clone(),
-                            event.clone(),
-                        ));
+                        let work = SimulatedWork::Event(subject, reader.clone(), event.clone());
+                        self.waiting.push(work);
                     }
                 }
             }

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The longest text that can be a date; anything longer is refused unread.
-const LONGEST_TEXT: usize = 100;
+const LONGEST_TEXT_BYTES: usize = 100;
 
 /// The instant that a text names, read as documents are.
 ///
@@ -112,8 +112,8 @@ fn read(text: &str, slashes: SlashDates) -> Result<WrittenDate, UnreadableDate> 
     if text.trim_start().starts_with(['-', '+']) {
         return Err(unknown());
     }
-    if text.len() > LONGEST_TEXT {
-        let start: String = text.chars().take(LONGEST_TEXT / 2).collect();
+    if text.len() > LONGEST_TEXT_BYTES {
+        let start: String = text.chars().take(LONGEST_TEXT_BYTES / 2).collect();
         return Err(UnreadableDate::Unknown { text: format!("{start}…") });
     }
     let (rest, zone, note) = split_zone(text.trim());

@@ -1,4 +1,5 @@
 //! Conditions: the fields they name, and whether what is asked of a field makes sense for its type.
+//! What is wrong in a nested condition is reported at its own place.
 
 use serde_json::Value;
 

@@ -1,4 +1,5 @@
-//! What was found so far, each with its place.
+//! What was found so far, each with its place. There are never more than a fixed number of errors,
+//! however many a document has.
 
 use crate::campaign::node::{MOST_PROBLEMS, Path, Place};
 use crate::campaign::places::Places;
