@@ -66,7 +66,8 @@ pub async fn one_draft_of_many_writers(table: Shared, account: &str) {
     let refused = platform.campaigns.delete(&id, &only_if).await;
     assert!(matches!(refused, Err(CampaignError::Changed(_))), "{refused:?}");
 
-    // A writer that is refused reads again and adds to what is there: everything is in it in the end.
+    // A writer that is refused reads again and adds to what is there: everything is in it in the
+    // end.
     let all = together(WRITERS, |nth| {
         let (platform, id) = (Arc::clone(&platform), id.clone());
         async move {

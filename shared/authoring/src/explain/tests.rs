@@ -136,7 +136,7 @@ impl Story {
     }
 
     fn says(&mut self, expected: &Expect) -> &mut Self {
-        expected.assert_eq(&told(&self.explained(&ann(), "meeting")));
+        expected.assert_eq(&as_text(&self.explained(&ann(), "meeting")));
         self
     }
 }
@@ -159,7 +159,7 @@ fn at(at: Option<Instant>) -> String {
 }
 
 /// An explanation as text: each sentence a line, then the data.
-fn told(of: &Explanation) -> String {
+fn as_text(of: &Explanation) -> String {
     let mut text = of.summary.replace(". ", ".\n") + "\n";
     let status = of.status.map_or("none", |status| status.word());
     let _ = writeln!(text, "-- {status} run {:?} since {}", of.run.unwrap_or(0), at(of.since));

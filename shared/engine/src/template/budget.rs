@@ -28,8 +28,8 @@ pub enum Budget {
     /// 10,000 steps and 256 KiB processed, from at most 16 KiB of template: a few milliseconds.
     /// Every ordinary mail needs less.
     Small,
-    /// 400,000 steps and 8 MiB processed, from at most [`LONGEST_SOURCE_BYTES`](super::LONGEST_SOURCE_BYTES):
-    /// some tenths of a second.
+    /// 400,000 steps and 8 MiB processed, from at most [`super::LONGEST_SOURCE_BYTES`]: some tenths
+    /// of a second.
     Full,
 }
 

@@ -85,7 +85,7 @@ impl Story<'_> {
         if known.is_none() {
             // Who books gives the date with it.
             let mut both = ChangeOfBoth::default();
-            both.subject.fields.insert(field.clone(), self.written(field, date)?);
+            both.subject.fields.insert(field.clone(), self.date_value(field, date)?);
             self.before(both)?;
         }
         Some(timer.offset.after(known.unwrap_or(date).and_utc(), Zone::UTC).naive_utc())

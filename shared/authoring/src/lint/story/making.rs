@@ -10,7 +10,7 @@ use serde_json::{Number, Value, json};
 use super::{Change, Story};
 
 impl Story<'_> {
-    pub(super) fn written(&self, field: &FieldKey, at: NaiveDateTime) -> Option<Value> {
+    pub(super) fn date_value(&self, field: &FieldKey, at: NaiveDateTime) -> Option<Value> {
         dated(self.facts.field_type(field)?, at)
     }
 
