@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use dacapo_authoring::campaigns::{Together, together};
+use dacapo_authoring::campaigns::{ReadCampaigns, together};
 use dacapo_authoring::scenario::Scenario;
 use dacapo_authoring::simulate::Surroundings;
 use dacapo_engine::campaign::reader::{Places, read_as};
@@ -176,7 +176,7 @@ pub(crate) fn campaigns(
     files: &[PathBuf],
     scenario: &Scenario,
     beside: &Path,
-) -> Result<Together, Unusable> {
+) -> Result<ReadCampaigns, Unusable> {
     let folder = beside.parent().unwrap_or_else(|| Path::new(""));
     let mut all: Vec<PathBuf> = files.to_vec();
     for named in scenario.campaigns.iter().map(|named| folder.join(named)) {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use dacapo_authoring::campaigns::together;
-use dacapo_authoring::graph::{Picture, Shown, Way};
+use dacapo_authoring::graph::{ContactPath, Picture, PictureOverlay};
 use dacapo_authoring::simulate::{Bounds, Surroundings, placed, simulate};
 use dacapo_engine::campaign::reader::read;
 
@@ -26,7 +26,7 @@ pub(crate) fn run(command: &Graph) -> Result<ExitCode, Box<dyn Error>> {
         None => None,
         Some(scenario) => Some(way(command, scenario, (&file, &text), document.id.as_str())?),
     };
-    let picture = Picture::of(&document, &Shown { counts: None, way })?;
+    let picture = Picture::of(&document, &PictureOverlay { counts: None, way })?;
     let drawn = match command.format {
         PictureFormat::Mermaid => picture.as_mermaid(),
         PictureFormat::Svg => picture.as_svg(),
@@ -41,7 +41,7 @@ fn way(
     scenario_file: &Path,
     campaign: (&str, &str),
     id: &str,
-) -> Result<Way, Box<dyn Error>> {
+) -> Result<ContactPath, Box<dyn Error>> {
     let (scenario, places) = files::scenario(scenario_file)?;
     let (name, text) = campaign;
     // What came from standard input cannot be read again.
@@ -72,5 +72,5 @@ fn way(
             return Err(message.into());
         }
     };
-    Ok(Way::of(&journey, contact, id))
+    Ok(ContactPath::of(&journey, contact, id))
 }

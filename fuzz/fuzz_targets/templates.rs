@@ -7,7 +7,7 @@
 use chrono::DateTime;
 use dacapo_engine::language::Language;
 use dacapo_engine::template::{
-    Budget, Escape, LONGEST_OUTPUT, MergeValue, MergeValues, placeholders, render_within,
+    Budget, Escape, LONGEST_OUTPUT_BYTES, MergeValue, MergeValues, placeholders, render_within,
 };
 use dacapo_engine::time::Zone;
 use libfuzzer_sys::fuzz_target;
@@ -37,7 +37,7 @@ fn compile_and_render(source: &str, values: &MergeValues) {
     for budget in [Budget::Small, Budget::Full] {
         for escape in [Escape::Text, Escape::Html] {
             if let Ok(text) = render_within(budget, source, escape, values) {
-                assert!(text.len() <= LONGEST_OUTPUT);
+                assert!(text.len() <= LONGEST_OUTPUT_BYTES);
             }
         }
     }

@@ -1,5 +1,5 @@
 //! Many writers of one draft, on any table: of those who have seen the same draft one is taken, and
-//! what a writer has added is never overwritten by somebody who has not seen it.
+//! what a writer has added is never overwritten by another that has not seen it.
 
 use std::sync::Arc;
 
@@ -66,7 +66,8 @@ pub async fn one_draft_of_many_writers(table: Shared, account: &str) {
     let refused = platform.campaigns.delete(&id, &only_if).await;
     assert!(matches!(refused, Err(CampaignError::Changed(_))), "{refused:?}");
 
-    // Whoever is refused reads again and adds to what is there: everything is in it in the end.
+    // A writer that is refused reads again and adds to what is there: everything is in it in the
+    // end.
     let all = together(WRITERS, |nth| {
         let (platform, id) = (Arc::clone(&platform), id.clone());
         async move {
@@ -97,14 +98,14 @@ async fn add(
     platform.campaigns.put_draft(id, &text, line, &only_if(seen)).await
 }
 
-/// Adds a line, however often somebody else comes first.
+/// Adds a line, however often another writer comes first.
 async fn added(platform: &Platform, id: &CampaignId, line: &str) {
     for _ in 0..MOST_TRIES {
         let seen = platform.campaigns.draft(id).await.expect("a draft");
         match add(platform, id, &seen, line).await {
             Ok(_) => return,
             Err(CampaignError::Changed(changed)) => {
-                let there = changed.draft.expect("nobody deletes it");
+                let there = changed.draft.expect("it is not deleted");
                 assert_ne!(there.identity, seen.identity, "it is another one");
                 assert!(there.by.is_some(), "it says who wrote it");
             }

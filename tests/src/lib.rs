@@ -2,11 +2,11 @@
 //! and suites that several stores must pass. Tests use the public API only.
 
 pub mod contract;
+pub mod dead_letters;
 pub mod described;
 pub mod doors;
 pub mod drafts;
 pub mod host;
 pub mod journey;
 pub mod kit;
-pub mod letters;
 pub mod template_grammar;

@@ -24,7 +24,7 @@ emails:
 ";
 
 struct Story {
-    hand: ManualPump,
+    pump: ManualPump,
     ann: ContactId,
 }
 
@@ -32,35 +32,35 @@ impl Story {
     /// Ann's message is queued, and its decision performed; the feed delivers everything twice.
     async fn queued() -> Self {
         let (campaign, store) = (CampaignId::new("hello").unwrap(), ManualPump::store());
-        let mut hand = ManualPump::publishing(
+        let mut pump = ManualPump::publishing(
             Arc::clone(&store),
             Arc::clone(&store) as _,
             &campaign,
             CAMPAIGN,
         )
         .await;
-        hand.times = 2;
+        pump.times = 2;
         let patch = Patch { add: vec![Tag::new("Go").unwrap()], ..Patch::default() };
         let by = Author::ApiKey("test".to_owned());
-        let platform = &hand.bench.platform;
+        let platform = &pump.bench.platform;
         let written = platform
             .contacts
             .upsert("ann@example.com", &patch, &by, &contacts::alone)
             .await
             .unwrap();
-        hand.feed_goes_on().await;
-        assert_eq!(hand.due.len(), 1, "one message: {:?}", hand.due);
-        Self { hand, ann: written.contact.id }
+        pump.feed_goes_on().await;
+        assert_eq!(pump.due.len(), 1, "one message: {:?}", pump.due);
+        Self { pump, ann: written.contact.id }
     }
 
     /// The message is taken from its queue.
     async fn delivered(&mut self) {
-        self.hand.take_due().await;
-        self.hand.feed_goes_on().await;
+        self.pump.take_due().await;
+        self.pump.feed_goes_on().await;
     }
 
     async fn called(&self, method: &str, path: &str) -> Value {
-        let (status, answer) = self.hand.call(ADMIN, method, path, &json!({})).await;
+        let (status, answer) = self.pump.call(ADMIN, method, path, &json!({})).await;
         assert!((200..300).contains(&status), "{path}: {status}");
         answer
     }
@@ -80,9 +80,9 @@ impl Story {
 
     /// The number of items of the history.
     async fn recorded(&self) -> usize {
-        let partition = self.hand.bench.platform.store.keys.contact_partition(&self.ann);
+        let partition = self.pump.bench.platform.store.keys.contact_partition(&self.ann);
         let query = Query::of(&partition).prefix(Keys::HISTORY).strong();
-        self.hand.store.query(query).await.unwrap().items.len()
+        self.pump.store.query(query).await.unwrap().items.len()
     }
 
     async fn statistics(&self) -> Value {
@@ -118,13 +118,13 @@ async fn r53_what_was_left_is_counted_once_with_what_settles_it() {
 #[tokio::test]
 async fn r53_each_of_two_days_has_its_own() {
     let mut story = Story::queued().await;
-    story.hand.bench.clock.advance(24 * 3_600);
+    story.pump.bench.clock.advance(24 * 3_600);
     story.delivered().await;
     assert_eq!(story.recorded().await, 2);
     let id = CampaignId::new("hello").unwrap();
     let day = |day| chrono::NaiveDate::from_ymd_opt(2026, 12, day).unwrap();
     let days =
-        story.hand.bench.platform.campaigns.statistics_by_day(&id, day(1), day(3)).await.unwrap();
+        story.pump.bench.platform.campaigns.statistics_by_day(&id, day(1), day(3)).await.unwrap();
     let found: Vec<_> =
         days.iter().map(|found| (found.day, found.entered, found.messages.sent)).collect();
     assert_eq!(found, [(day(1), 1, 0), (day(2), 0, 1)]);
@@ -140,7 +140,7 @@ async fn r53_what_was_left_is_counted_although_the_campaign_is_paused() {
     assert_eq!(statistics["elements"]["mail"]["at"], 1, "{statistics}");
     assert_eq!(statistics["messages"]["sent"], 0, "{statistics}");
     let id = CampaignId::new("hello").unwrap();
-    let enrolled = story.hand.bench.platform.decisions.enrollment(&story.ann, &id).await.unwrap();
+    let enrolled = story.pump.bench.platform.decisions.enrollment(&story.ann, &id).await.unwrap();
     assert_eq!(enrolled.unwrap().deferred, None);
 }
 

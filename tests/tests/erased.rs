@@ -30,10 +30,10 @@ async fn begun() -> ManualPump {
     ManualPump::publishing(Arc::clone(&store), store as _, &campaign, CAMPAIGN).await
 }
 
-async fn keys_of(hand: &ManualPump, contact: &ContactId) -> Vec<String> {
-    let keys = &hand.bench.platform.store.keys;
+async fn keys_of(pump: &ManualPump, contact: &ContactId) -> Vec<String> {
+    let keys = &pump.bench.platform.store.keys;
     let partition = keys.contact_partition(contact);
-    let page = hand.store.query(Query::of(&partition).strong()).await.unwrap();
+    let page = pump.store.query(Query::of(&partition).strong()).await.unwrap();
     let tombstone = keys.tombstone(contact);
     page.items
         .into_iter()
@@ -46,30 +46,30 @@ async fn keys_of(hand: &ManualPump, contact: &ContactId) -> Vec<String> {
 /// `LeftBehind` keeps what a stream brought too late, and a person hands it in days after.
 #[tokio::test]
 async fn what_is_handed_in_days_later_writes_nothing_about_who_was_erased_meanwhile() {
-    let mut hand = begun().await;
+    let mut pump = begun().await;
     let post = json!({ "email": "ann@example.com", "tags": ["Go"] });
-    let (_, answer) = hand.call(ADMIN, "POST", "/v1/hooks/contact", &post).await;
+    let (_, answer) = pump.call(ADMIN, "POST", "/v1/hooks/contact", &post).await;
     let ann = ContactId::new(answer["contact_id"].as_str().unwrap()).unwrap();
-    let mut left_behind = hand.until_idle().await;
+    let mut left_behind = pump.until_idle().await;
     let post = json!({ "email": "ann@example.com", "remove_tags": ["Go"], "tags": ["Unread"] });
-    hand.call(ADMIN, "POST", "/v1/hooks/contact", &post).await;
-    left_behind.extend(hand.until_idle().await);
+    pump.call(ADMIN, "POST", "/v1/hooks/contact", &post).await;
+    left_behind.extend(pump.until_idle().await);
     let path = format!("/v1/contacts/{ann}");
-    assert_eq!(hand.call(ADMIN, "DELETE", &path, &Value::Null).await.0, 204);
-    assert_eq!(keys_of(&hand, &ann).await, [] as [String; 0]);
-    hand.bench.outbox.take();
-    hand.feed_goes_on().await;
-    hand.bench.clock.advance(26 * 3_600);
-    hand.bench.platform.erasure.erase_remains(&ann).await.unwrap();
+    assert_eq!(pump.call(ADMIN, "DELETE", &path, &Value::Null).await.0, 204);
+    assert_eq!(keys_of(&pump, &ann).await, [] as [String; 0]);
+    pump.bench.outbox.take();
+    pump.feed_goes_on().await;
+    pump.bench.clock.advance(26 * 3_600);
+    pump.bench.platform.erasure.erase_remains(&ann).await.unwrap();
     for change in &left_behind {
-        bring(&hand.bench.platform, std::slice::from_ref(change)).await.unwrap();
+        bring(&pump.bench.platform, std::slice::from_ref(change)).await.unwrap();
     }
-    assert_eq!(keys_of(&hand, &ann).await, [] as [String; 0]);
+    assert_eq!(keys_of(&pump, &ann).await, [] as [String; 0]);
     for shard in 0..SHARDS {
         for tag in ["Go", "Unread"] {
             let tag = dacapo_engine::ids::Tag::new(tag).unwrap();
-            let listed = hand.bench.platform.store.keys.tagged(&tag, shard);
-            let page = hand.store.query(Query::of(&listed).strong()).await.unwrap();
+            let listed = pump.bench.platform.store.keys.tagged(&tag, shard);
+            let page = pump.store.query(Query::of(&listed).strong()).await.unwrap();
             assert!(page.items.iter().all(|item| item.key.sk != ann.as_str()), "{tag}");
         }
     }
@@ -90,19 +90,19 @@ async fn dead_letters(platform: &Platform, many: usize, raw: &str) {
 
 #[tokio::test]
 async fn the_contact_is_gone_at_once_and_its_dead_letters_are_looked_through_by_order() {
-    let mut hand = begun().await;
+    let mut pump = begun().await;
     let post = json!({ "email": "ann@example.com", "tags": ["Go"] });
-    let (_, answer) = hand.call(ADMIN, "POST", "/v1/hooks/contact", &post).await;
+    let (_, answer) = pump.call(ADMIN, "POST", "/v1/hooks/contact", &post).await;
     let ann = ContactId::new(answer["contact_id"].as_str().unwrap()).unwrap();
-    hand.until_idle().await;
-    let platform = hand.bench.platform.clone();
+    pump.until_idle().await;
+    let platform = pump.bench.platform.clone();
     let raw = json!({ "c": ann.as_str(), "pad": "x".repeat(300_000) }).to_string();
     dead_letters(&platform, 9, &raw).await;
     let path = format!("/v1/contacts/{ann}");
-    assert_eq!(hand.call(ADMIN, "DELETE", &path, &Value::Null).await.0, 204);
-    assert_eq!(keys_of(&hand, &ann).await, [] as [String; 0]);
+    assert_eq!(pump.call(ADMIN, "DELETE", &path, &Value::Null).await.0, 204);
+    assert_eq!(keys_of(&pump, &ann).await, [] as [String; 0]);
     let is_order = |order: &Order| matches!(order, Order::Send { message: QueueMessage::Erase(id), .. } if *id == ann);
-    assert_eq!(hand.bench.outbox.take().iter().filter(|order| is_order(order)).count(), 1);
+    assert_eq!(pump.bench.outbox.take().iter().filter(|order| is_order(order)).count(), 1);
     assert_eq!(platform.erasure.erase_remains(&ann).await.unwrap(), Done::Yes);
     let listed = platform.store.keys.dead_letters_listed();
     let left = platform.store.table.query(Query::of(&listed).strong()).await.unwrap();

@@ -85,7 +85,7 @@ impl Table for Still {
 
 struct Story {
     still: Arc<Still>,
-    hand: ManualPump,
+    pump: ManualPump,
     campaign: CampaignId,
 }
 
@@ -93,15 +93,15 @@ impl Story {
     async fn begun() -> Self {
         let (campaign, store) = (CampaignId::new("circle").unwrap(), ManualPump::store());
         let still = Arc::new(Still { inner: Arc::clone(&store), shown: Mutex::default() });
-        let hand =
+        let pump =
             ManualPump::publishing(store, Arc::clone(&still) as _, &campaign, CAMPAIGN).await;
-        Self { still, hand, campaign }
+        Self { still, pump, campaign }
     }
 
     /// Posts to the hook as the admin. Returns the contact's id.
     async fn posted(&self, mut body: Value) -> String {
         body["email"] = json!("ann@example.com");
-        let (status, answer) = self.hand.call(ADMIN, "POST", "/v1/hooks/contact", &body).await;
+        let (status, answer) = self.pump.call(ADMIN, "POST", "/v1/hooks/contact", &body).await;
         assert_eq!(status, 200, "{answer}");
         answer["contact_id"].as_str().unwrap().to_owned()
     }
@@ -112,19 +112,19 @@ async fn r5_that_it_has_fired_is_not_concluded_from_the_run_before() {
     let mut story = Story::begun().await;
     let ann = story.posted(json!({ "tags": "More" })).await;
     let ann = dacapo_engine::ids::ContactId::new(ann).unwrap();
-    story.hand.until_idle().await;
+    story.pump.until_idle().await;
     story.posted(json!({ "tags": "Go", "remove_tags": "More" })).await;
-    story.hand.feed_goes_on().await;
-    let keys = story.hand.bench.platform.store.keys.clone();
+    story.pump.feed_goes_on().await;
+    let keys = story.pump.bench.platform.store.keys.clone();
     let enrollment = keys.enrollment(&ann, &story.campaign);
     story.still.stand(&[enrollment]).await;
-    story.hand.bench.clock.advance(3_600);
-    story.hand.until_idle().await;
+    story.pump.bench.clock.advance(3_600);
+    story.pump.until_idle().await;
     // In the older state *More* has fired; in the run that has begun since it has not.
     story.posted(json!({ "tags": "More" })).await;
-    story.hand.until_idle().await;
+    story.pump.until_idle().await;
     let record =
-        story.hand.bench.platform.messages.get(&keys.message(&ann, &story.campaign, 2, 1)).await;
+        story.pump.bench.platform.messages.get(&keys.message(&ann, &story.campaign, 2, 1)).await;
     assert_eq!(record.unwrap().map(|record| record.element.to_string()), Some("extra".to_owned()));
 }
 
@@ -133,11 +133,11 @@ async fn r4_a_date_is_read_in_the_zone_that_the_contact_has_not_in_the_one_that_
     let story = Story::begun().await;
     let ann = story.posted(json!({ "time_zone": "Europe/Berlin" })).await;
     let ann = dacapo_engine::ids::ContactId::new(ann).unwrap();
-    let keys = &story.hand.bench.platform.store.keys;
+    let keys = &story.pump.bench.platform.store.keys;
     story.still.stand(&[keys.contact(&ann), keys.address("ann@example.com")]).await;
     story.posted(json!({ "time_zone": "America/New_York" })).await;
     story.posted(json!({ "fields": { "at": "2026-12-24T18:00" } })).await;
-    let contact = story.hand.bench.platform.contacts.get(&ann).await.unwrap().unwrap();
+    let contact = story.pump.bench.platform.contacts.get(&ann).await.unwrap().unwrap();
     let at = contact.fields.iter().find(|(key, _)| key.as_str() == "at").unwrap().1;
     assert!(format!("{at:?}").contains("2026-12-24T23:00"), "{at:?}");
 }
@@ -147,11 +147,11 @@ async fn r1_that_a_post_changes_nothing_is_not_concluded_from_an_older_contact()
     let story = Story::begun().await;
     let ann = story.posted(json!({ "first_name": "Ann" })).await;
     let ann = dacapo_engine::ids::ContactId::new(ann).unwrap();
-    let keys = &story.hand.bench.platform.store.keys;
+    let keys = &story.pump.bench.platform.store.keys;
     story.still.stand(&[keys.contact(&ann), keys.address("ann@example.com")]).await;
     story.posted(json!({ "first_name": "Anna" })).await;
     story.posted(json!({ "first_name": "Ann" })).await;
-    let contact = story.hand.bench.platform.contacts.get(&ann).await.unwrap().unwrap();
+    let contact = story.pump.bench.platform.contacts.get(&ann).await.unwrap().unwrap();
     assert_eq!(contact.rev, 3);
     let name = contact.fields.iter().find(|(key, _)| key.as_str() == "first_name").unwrap().1;
     assert!(format!("{name:?}").contains("\"Ann\""), "{name:?}");
@@ -161,13 +161,13 @@ async fn r1_that_a_post_changes_nothing_is_not_concluded_from_an_older_contact()
 async fn a_key_that_a_hook_knows_opens_no_more_once_it_is_deleted() {
     let story = Story::begun().await;
     let asked = json!({ "name": "zapier", "scopes": ["webhook"] });
-    let (_, made) = story.hand.call(ADMIN, "POST", "/v1/keys", &asked).await;
+    let (_, made) = story.pump.call(ADMIN, "POST", "/v1/keys", &asked).await;
     let key = made["key"].as_str().unwrap();
     let post = json!({ "email": "ann@example.com" });
     for _ in 0..2 {
-        assert_eq!(story.hand.call(key, "POST", "/v1/hooks/contact", &post).await.0, 200);
+        assert_eq!(story.pump.call(key, "POST", "/v1/hooks/contact", &post).await.0, 200);
     }
     let path = format!("/v1/keys/{}", made["id"].as_str().unwrap());
-    assert_eq!(story.hand.call(ADMIN, "DELETE", &path, &Value::Null).await.0, 204);
-    assert_eq!(story.hand.call(key, "POST", "/v1/hooks/contact", &post).await.0, 401);
+    assert_eq!(story.pump.call(ADMIN, "DELETE", &path, &Value::Null).await.0, 204);
+    assert_eq!(story.pump.call(key, "POST", "/v1/hooks/contact", &post).await.0, 401);
 }

@@ -1,4 +1,4 @@
-//! An object that has been kept long enough goes as a whole or not at all (R74): whoever writes in
+//! An object that has been kept long enough goes as a whole or not at all (R74): whatever writes in
 //! between, whatever fails, and wherever it was interrupted.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
@@ -41,7 +41,7 @@ elements:
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// What somebody does at the worst moment.
+/// What another process does at the worst moment.
 type Deed = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A table in which something happens right before an object is deleted.
@@ -88,7 +88,7 @@ impl Table for Meanwhile {
 /// An account with a booking that was stopped in its campaign 31 days ago, and another one that has
 /// just been made and was stopped, too.
 struct Story {
-    hand: ManualPump,
+    pump: ManualPump,
     store: Arc<SqliteStore>,
     booking: ContactId,
 }
@@ -96,21 +96,21 @@ struct Story {
 impl Story {
     async fn begun(store: &Arc<SqliteStore>, table: Arc<dyn Table>) -> Self {
         let id = campaign("calls");
-        let mut hand = ManualPump::publishing(Arc::clone(store), table, &id, CAMPAIGN).await;
-        let booking = booked(&hand.bench, "b1", "Oslo").await;
-        hand.feed_goes_on().await;
-        by_hand(&hand.bench, &booking, &id, &[Command::Stop]).await;
-        hand.until_idle().await;
-        hand.bench.clock.advance(31 * DAY);
-        let campaigns = &hand.bench.platform.campaigns;
+        let mut pump = ManualPump::publishing(Arc::clone(store), table, &id, CAMPAIGN).await;
+        let booking = booked(&pump.bench, "b1", "Oslo").await;
+        pump.feed_goes_on().await;
+        by_hand(&pump.bench, &booking, &id, &[Command::Stop]).await;
+        pump.until_idle().await;
+        pump.bench.clock.advance(31 * DAY);
+        let campaigns = &pump.bench.platform.campaigns;
         campaigns.put_draft(&campaign("later"), OTHER, "test", &OnlyIf::default()).await.unwrap();
         let how = Publish::default();
         campaigns.publish(&campaign("later"), how, "test", alone).await.unwrap();
-        let new = booked(&hand.bench, "new", "Oslo").await;
-        hand.feed_goes_on().await;
-        by_hand(&hand.bench, &new, &id, &[Command::Stop]).await;
-        hand.feed_goes_on().await;
-        let story = Self { hand, store: Arc::clone(store), booking };
+        let new = booked(&pump.bench, "new", "Oslo").await;
+        pump.feed_goes_on().await;
+        by_hand(&pump.bench, &new, &id, &[Command::Stop]).await;
+        pump.feed_goes_on().await;
+        let story = Self { pump, store: Arc::clone(store), booking };
         assert_eq!(story.left().await, ["EO#booking.b1#calls", "O#booking.b1"]);
         assert_eq!(story.stopped().await, 2);
         story
@@ -119,20 +119,20 @@ impl Story {
     /// Another process on the same table, at the same time.
     fn beside(&self) -> TestBench {
         let other = TestBench::on(Arc::clone(&self.store) as _);
-        other.clock.set(self.hand.bench.platform.store.now());
+        other.clock.set(self.pump.bench.platform.store.now());
         other
     }
 
     /// Looks, and does what is ordered until nothing is; what fails is tried again. Every message
     /// comes twice.
     async fn looked_through(&self) {
-        let platform = &self.hand.bench.platform;
+        let platform = &self.pump.bench.platform;
         for _ in 0..10 {
             if platform.expiry.look().await.is_ok() {
                 break;
             }
         }
-        let mut orders = self.hand.bench.outbox.take();
+        let mut orders = self.pump.bench.outbox.take();
         while let Some(order) = orders.pop() {
             let Order::Send { message, .. } = order else { panic!("{order:?}") };
             assert!(matches!(message, QueueMessage::ExpireObjects(_)), "{message:?}");
@@ -147,13 +147,13 @@ impl Story {
                 }
             }
             assert_eq!(done, 2, "{message:?}");
-            orders.extend(self.hand.bench.outbox.take());
+            orders.extend(self.pump.bench.outbox.take());
         }
     }
 
     /// What is stored about the booking, but for its history.
     async fn left(&self) -> Vec<String> {
-        let partition = self.hand.bench.platform.store.keys.contact_partition(&self.booking);
+        let partition = self.pump.bench.platform.store.keys.contact_partition(&self.booking);
         let page = self.store.query(Query::of(&partition).strong()).await.unwrap();
         let name = self.booking.as_str().rsplit('.').next().unwrap();
         let about = page.items.iter().map(|item| item.key.sk.as_str());
@@ -162,13 +162,13 @@ impl Story {
     }
 
     async fn key_leads_somewhere(&self) -> bool {
-        let objects = &self.hand.bench.platform.objects;
+        let objects = &self.pump.bench.platform.objects;
         objects.find(&kind(), "b1").await.unwrap().is_some()
     }
 
     /// How many the statistics count as stopped.
     async fn stopped(&self) -> u64 {
-        let campaigns = &self.hand.bench.platform.campaigns;
+        let campaigns = &self.pump.bench.platform.campaigns;
         campaigns.statistics(&campaign("calls")).await.unwrap().stopped
     }
 }
@@ -224,7 +224,7 @@ async fn r74_what_is_changed_right_before_it_would_go_stays() {
     })
     .await;
     assert_eq!(story.left().await, ["EO#booking.b1#calls", "O#booking.b1"]);
-    let objects = &story.hand.bench.platform.objects;
+    let objects = &story.pump.bench.platform.objects;
     let found = objects.find(&kind(), "b1").await.unwrap().unwrap().object;
     assert_eq!((found.id, found.rev), (story.booking.clone(), 2), "and under its key");
 }
@@ -243,13 +243,13 @@ async fn r74_what_gets_a_token_right_before_it_would_go_stays() {
         .await;
         assert!(story.left().await.contains(&"O#booking.b1".to_owned()), "{id}");
         assert!(story.key_leads_somewhere().await, "{id}");
-        let decisions = &story.hand.bench.platform.decisions;
+        let decisions = &story.pump.bench.platform.decisions;
         let enrolled = decisions.enrollments(&story.booking).await.unwrap();
         assert_eq!(enrolled[&campaign(id)].tokens.len(), 1, "{id}");
         // When nothing waits any more it goes.
-        story.hand.bench.clock.advance(8 * DAY);
-        story.hand.until_idle().await;
-        story.hand.bench.clock.advance(2 * DAY);
+        story.pump.bench.clock.advance(8 * DAY);
+        story.pump.until_idle().await;
+        story.pump.bench.clock.advance(2 * DAY);
         story.looked_through().await;
         assert_eq!(story.left().await, ["ERASED#booking.b1"], "{id}");
     }
@@ -283,7 +283,7 @@ async fn r74_wherever_it_is_interrupted_the_outcome_is_the_same() {
             });
             story.looked_through().await;
             // A round that was lost comes again the next day.
-            story.hand.bench.clock.advance(DAY);
+            story.pump.bench.clock.advance(DAY);
             story.looked_through().await;
             assert_eq!(story.left().await, ["ERASED#booking.b1"], "{fails:?} at write {nth}");
             assert!(!story.key_leads_somewhere().await, "{fails:?} at write {nth}");
@@ -300,7 +300,7 @@ async fn r74_wherever_it_is_interrupted_the_outcome_is_the_same() {
 async fn r74_a_campaign_that_is_only_a_draft_keeps_nothing() {
     let store = ManualPump::store();
     let story = Story::begun(&store, Arc::clone(&store) as _).await;
-    let campaigns = &story.hand.bench.platform.campaigns;
+    let campaigns = &story.pump.bench.platform.campaigns;
     campaigns
         .put_draft(&campaign("draft"), &OTHER.replace("later", "draft"), "test", &OnlyIf::default())
         .await

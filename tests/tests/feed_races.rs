@@ -1,4 +1,4 @@
-//! Races between the change feed and a timer, with the feed delayed by hand: its changes are
+//! Races between the change feed and a timer, with the feed delayed by the test: its changes are
 //! neither lost nor done twice, whichever is first.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
@@ -33,7 +33,7 @@ emails:
 ";
 
 struct Story {
-    hand: ManualPump,
+    pump: ManualPump,
     id: CampaignId,
     ann: ContactId,
     /// Everything that the feed has delivered.
@@ -44,22 +44,22 @@ impl Story {
     /// Ann has received the tag *Go*, and waits for an hour.
     async fn begun() -> Self {
         let (id, store) = (CampaignId::new("circle").unwrap(), ManualPump::store());
-        let mut hand =
+        let mut pump =
             ManualPump::publishing(Arc::clone(&store), Arc::clone(&store) as _, &id, CAMPAIGN)
                 .await;
-        let ann = tagged(&hand.bench, "Go").await;
-        let brought = hand.feed_goes_on().await;
-        assert_eq!(hand.due.len(), 1, "one timer: {:?}", hand.due);
-        Self { hand, id, ann, brought }
+        let ann = tagged(&pump.bench, "Go").await;
+        let brought = pump.feed_goes_on().await;
+        assert_eq!(pump.due.len(), 1, "one timer: {:?}", pump.due);
+        Self { pump, id, ann, brought }
     }
 
     /// Handles all due messages with what follows from them, and then the feed.
     async fn until_idle(&mut self) {
-        self.brought.extend(self.hand.until_idle().await);
+        self.brought.extend(self.pump.until_idle().await);
     }
 
     async fn enrollment(&self) -> Enrollment {
-        self.hand
+        self.pump
             .bench
             .platform
             .decisions
@@ -74,8 +74,8 @@ impl Story {
     async fn sent(&self) -> Vec<String> {
         let mut sent = Vec::new();
         for (run, step) in (1..=2).flat_map(|run| (1..=4).map(move |step| (run, step))) {
-            let key = self.hand.bench.platform.store.keys.message(&self.ann, &self.id, run, step);
-            if let Some(record) = self.hand.bench.platform.messages.get(&key).await.unwrap() {
+            let key = self.pump.bench.platform.store.keys.message(&self.ann, &self.id, run, step);
+            if let Some(record) = self.pump.bench.platform.messages.get(&key).await.unwrap() {
                 assert_eq!(record.status, MessageStatus::Settled(Outcome::Sent));
                 sent.push(format!("{} in run {run}", record.element));
             }
@@ -98,10 +98,10 @@ async fn tagged_as(bench: &TestBench, address: &str, tag: &str) -> ContactId {
 /// timer does, and the path that it began ends with that run.
 async fn reset_while_a_change_waits() -> Story {
     let mut story = Story::begun().await;
-    story.hand.bench.clock.advance(1_800);
-    tagged(&story.hand.bench, "More").await;
-    story.hand.bench.clock.advance(1_800);
-    story.hand.take_due().await;
+    story.pump.bench.clock.advance(1_800);
+    tagged(&story.pump.bench, "More").await;
+    story.pump.bench.clock.advance(1_800);
+    story.pump.take_due().await;
     let enrollment = story.enrollment().await;
     assert_eq!(enrollment.run, 2);
     assert_eq!(enrollment.seen, 2, "the timer has applied what the feed still has");
@@ -122,7 +122,7 @@ async fn r3_a_repeat_of_a_change_after_such_a_reset_changes_nothing() {
     story.until_idle().await;
     let (enrollment, sent) = (story.enrollment().await, story.sent().await);
     let brought = std::mem::take(&mut story.brought);
-    story.hand.bring(&brought).await;
+    story.pump.bring(&brought).await;
     story.until_idle().await;
     assert_eq!(story.enrollment().await, enrollment, "nothing of run 1 acts in run 2");
     assert_eq!(story.sent().await, sent);
@@ -133,7 +133,7 @@ async fn r3_a_repeat_of_a_change_after_such_a_reset_changes_nothing() {
 #[tokio::test]
 async fn r51_a_resume_that_passes_before_a_newcomer_is_enrolled_is_not_missed() {
     let mut story = Story::begun().await;
-    let (bench, id) = (&story.hand.bench, story.id.clone());
+    let (bench, id) = (&story.pump.bench, story.id.clone());
     bench.clock.advance(60);
     bench.platform.campaigns.pause(&id, &Pause::default(), alone).await.unwrap();
     bench.clock.advance(60);
@@ -144,7 +144,7 @@ async fn r51_a_resume_that_passes_before_a_newcomer_is_enrolled_is_not_missed() 
     // Ann's timer becomes due, too.
     bench.clock.advance(3_600);
     story.until_idle().await;
-    let stored = story.hand.bench.platform.decisions.enrollment(&eve, &id).await.unwrap();
+    let stored = story.pump.bench.platform.decisions.enrollment(&eve, &id).await.unwrap();
     let enrollment = stored.expect("she is enrolled").enrollment;
     assert!(enrollment.parked_entries.is_empty(), "{enrollment:?}");
     assert!(enrollment.has_fired(&ElementId::new("more").unwrap()), "{enrollment:?}");
@@ -154,17 +154,17 @@ async fn r51_a_resume_that_passes_before_a_newcomer_is_enrolled_is_not_missed() 
 #[tokio::test]
 async fn r51_what_is_parked_is_parked_once_whatever_is_repeated() {
     let mut story = Story::begun().await;
-    let (bench, id) = (&story.hand.bench, story.id.clone());
+    let (bench, id) = (&story.pump.bench, story.id.clone());
     bench.clock.advance(60);
     bench.platform.campaigns.pause(&id, &Pause::default(), alone).await.unwrap();
     bench.clock.advance(60);
     let eve = tagged_as(bench, "eve@example.com", "More").await;
-    let brought = story.hand.feed_goes_on().await;
-    let parked = story.hand.bench.platform.decisions.enrollment(&eve, &id).await.unwrap();
+    let brought = story.pump.feed_goes_on().await;
+    let parked = story.pump.bench.platform.decisions.enrollment(&eve, &id).await.unwrap();
     let parked = parked.expect("she is enrolled").enrollment;
     assert_eq!(parked.parked_entries.len(), 1, "{parked:?}");
-    story.hand.bring(&brought).await;
-    let again = story.hand.bench.platform.decisions.enrollment(&eve, &id).await.unwrap();
+    story.pump.bring(&brought).await;
+    let again = story.pump.bench.platform.decisions.enrollment(&eve, &id).await.unwrap();
     assert_eq!(again.expect("she is enrolled").enrollment, parked);
 }
 
@@ -185,37 +185,37 @@ elements:
 async fn r72_a_persons_change_that_the_feed_repeats_reaches_an_object_once() {
     let (id, store) = (CampaignId::new("bookings").unwrap(), ManualPump::store());
     let table = Arc::clone(&store) as _;
-    let mut hand = ManualPump::publishing(Arc::clone(&store), table, &id, BOOKINGS).await;
+    let mut pump = ManualPump::publishing(Arc::clone(&store), table, &id, BOOKINGS).await;
     let body = serde_json::json!({
         "contact": { "email": "ann@example.com" }, "fields": { "status": "booked" },
     });
     for key in ["one", "two"] {
         let path = format!("/v1/objects/booking/{key}");
-        let (status, answer) = hand.call("the-admin-key", "PUT", &path, &body).await;
+        let (status, answer) = pump.call("the-admin-key", "PUT", &path, &body).await;
         assert_eq!(status, 200, "{answer:#}");
     }
-    hand.feed_goes_on().await;
-    let revs = async |hand: &ManualPump| {
+    pump.feed_goes_on().await;
+    let revs = async |pump: &ManualPump| {
         let mut revs = Vec::new();
         for key in ["one", "two"] {
             let path = format!("/v1/objects/booking/{key}");
             let nothing = serde_json::Value::Null;
-            let (_, object) = hand.call("the-admin-key", "GET", &path, &nothing).await;
+            let (_, object) = pump.call("the-admin-key", "GET", &path, &nothing).await;
             revs.push(object["rev"].as_u64().unwrap());
         }
         revs
     };
-    assert_eq!(revs(&hand).await, [1, 1]);
+    assert_eq!(revs(&pump).await, [1, 1]);
     let tagged = serde_json::json!({ "add": ["Help"] });
     let path = "/v1/contacts/email:ann@example.com/tags";
-    assert_eq!(hand.call("the-admin-key", "POST", path, &tagged).await.0, 200);
-    hand.times = 3;
-    let brought = hand.feed_goes_on().await;
-    assert_eq!(revs(&hand).await, [2, 2], "each has the change once");
+    assert_eq!(pump.call("the-admin-key", "POST", path, &tagged).await.0, 200);
+    pump.times = 3;
+    let brought = pump.feed_goes_on().await;
+    assert_eq!(revs(&pump).await, [2, 2], "each has the change once");
     // And all of it once more, as after a crash before the feed noted how far it was.
-    hand.bring(&brought).await;
-    hand.feed_goes_on().await;
-    assert_eq!(revs(&hand).await, [2, 2]);
+    pump.bring(&brought).await;
+    pump.feed_goes_on().await;
+    assert_eq!(revs(&pump).await, [2, 2]);
 }
 
 /// What changed of the person while an object had no tokens does not concern it, even if the feed
@@ -224,9 +224,9 @@ async fn r72_a_persons_change_that_the_feed_repeats_reaches_an_object_once() {
 async fn r72_a_persons_change_from_before_the_tokens_does_not_reach_an_object() {
     let (id, store) = (CampaignId::new("bookings").unwrap(), ManualPump::store());
     let table = Arc::clone(&store) as _;
-    let mut hand = ManualPump::publishing(Arc::clone(&store), table, &id, BOOKINGS).await;
-    let call = async |hand: &ManualPump, method: &str, path: &str, body: serde_json::Value| {
-        let (status, answer) = hand.call("the-admin-key", method, path, &body).await;
+    let mut pump = ManualPump::publishing(Arc::clone(&store), table, &id, BOOKINGS).await;
+    let call = async |pump: &ManualPump, method: &str, path: &str, body: serde_json::Value| {
+        let (status, answer) = pump.call("the-admin-key", method, path, &body).await;
         assert_eq!(status, 200, "{method} {path}: {answer:#}");
         answer
     };
@@ -234,22 +234,22 @@ async fn r72_a_persons_change_from_before_the_tokens_does_not_reach_an_object() 
     let booked = serde_json::json!({
         "contact": { "email": "ann@example.com" }, "fields": { "status": "booked" },
     });
-    call(&hand, "PUT", object, booked).await;
-    hand.feed_goes_on().await;
+    call(&pump, "PUT", object, booked).await;
+    pump.feed_goes_on().await;
     let by_hand = |what: &str| {
         let enrollment = "/v1/contacts/email:ann@example.com/enrollments/bookings";
         format!("{enrollment}/{what}?object=booking/one")
     };
     let nothing = serde_json::json!({});
-    call(&hand, "POST", &by_hand("stop"), nothing.clone()).await;
+    call(&pump, "POST", &by_hand("stop"), nothing.clone()).await;
     let tagged = serde_json::json!({ "add": ["Help"] });
-    call(&hand, "POST", "/v1/contacts/email:ann@example.com/tags", tagged).await;
-    let brought = hand.feed_goes_on().await;
-    call(&hand, "POST", &by_hand("reset"), nothing.clone()).await;
-    let started = call(&hand, "POST", &by_hand("start"), nothing).await;
+    call(&pump, "POST", "/v1/contacts/email:ann@example.com/tags", tagged).await;
+    let brought = pump.feed_goes_on().await;
+    call(&pump, "POST", &by_hand("reset"), nothing.clone()).await;
+    let started = call(&pump, "POST", &by_hand("start"), nothing).await;
     assert_eq!(started["status"], "active", "{started:#}");
-    hand.bring(&brought).await;
-    hand.feed_goes_on().await;
-    let found = call(&hand, "GET", object, serde_json::Value::Null).await;
+    pump.bring(&brought).await;
+    pump.feed_goes_on().await;
+    let found = call(&pump, "GET", object, serde_json::Value::Null).await;
     assert_eq!(found["rev"], 1, "{found:#}");
 }

@@ -49,12 +49,12 @@ impl Mailer for Scripted {
 }
 
 struct Story {
-    hand: ManualPump,
+    pump: ManualPump,
     table: Arc<FailingTable>,
     mailer: Arc<Scripted>,
     platform: Platform,
     contact: ContactId,
-    wake: EnrollmentEvent,
+    enrollment_event: EnrollmentEvent,
 }
 
 impl Story {
@@ -66,19 +66,19 @@ impl Story {
     async fn publishing(document: &str, answers: &[MailError]) -> Self {
         let (campaign, store) = (CampaignId::new("welcome").unwrap(), ManualPump::store());
         let table = FailingTable::before(Arc::clone(&store) as _);
-        let mut hand =
+        let mut pump =
             ManualPump::publishing(store, Arc::clone(&table) as _, &campaign, document).await;
         let post = json!({ "email": "ann@example.com", "tags": ["Go"] });
-        let (status, answer) = hand.call(ADMIN, "POST", "/v1/hooks/contact", &post).await;
+        let (status, answer) = pump.call(ADMIN, "POST", "/v1/hooks/contact", &post).await;
         assert_eq!(status, 200, "{answer}");
         let contact = ContactId::new(answer["contact_id"].as_str().unwrap()).unwrap();
-        hand.feed_goes_on().await;
+        pump.feed_goes_on().await;
         let mailer = Arc::new(Scripted::default());
         mailer.answers.lock().unwrap().extend(answers.iter().cloned());
-        let mut platform = hand.bench.platform.clone();
+        let mut platform = pump.bench.platform.clone();
         platform = platform.with(|setup| setup.ports.mailer = Arc::clone(&mailer) as _);
-        let wake = hand.due.pop().unwrap();
-        Self { hand, table, mailer, platform, contact, wake }
+        let enrollment_event = pump.due.pop().unwrap();
+        Self { pump, table, mailer, platform, contact, enrollment_event }
     }
 
     /// From now on the writes of the message fail so, by their number counted from 1.
@@ -98,18 +98,18 @@ impl Story {
     }
 
     async fn handle(&self) -> Result<Done, dacapo_platform::error::Error> {
-        self.platform.enrollment_events.handle(&self.wake).await
+        self.platform.enrollment_events.handle(&self.enrollment_event).await
     }
 
     async fn record(&self) -> MessageRecord {
         let keys = &self.platform.store.keys;
         let (run, step) = (1, self.step());
-        let key = keys.message(&self.contact, &self.wake.campaign, run, step);
+        let key = keys.message(&self.contact, &self.enrollment_event.campaign, run, step);
         self.platform.messages.get(&key).await.unwrap().unwrap()
     }
 
     fn step(&self) -> u32 {
-        match &self.wake.event {
+        match &self.enrollment_event.event {
             dacapo_engine::decide::Event::DeliveryDue { step, .. } => *step,
             other => panic!("{other:?} is no message"),
         }
@@ -135,7 +135,7 @@ async fn r30_mail_that_did_not_leave_is_not_lost_when_the_table_throttles_its_re
         let done = story.handle().await.unwrap();
         assert!(matches!(done, Done::NotBefore(_)), "{refusal}: {done:?}");
         assert_eq!(story.record().await.status, MessageStatus::Released, "{refusal}");
-        story.hand.bench.clock.advance(600);
+        story.pump.bench.clock.advance(600);
         assert_eq!(story.handle().await.unwrap(), Done::Yes);
         assert_eq!(story.record().await.status, MessageStatus::Settled(Outcome::Sent));
         assert_eq!(story.asked(), 2, "{refusal}");

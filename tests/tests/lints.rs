@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dacapo_authoring::lint::{Given, LINTS, check, index, page};
+use dacapo_authoring::lint::{LINTS, LintedCampaign, check, index, page};
 use dacapo_engine::campaign::reader::{Source, read};
 
 fn in_project(path: &str) -> PathBuf {
@@ -59,7 +59,8 @@ fn no_example_has_a_finding() {
 }
 
 fn found(campaigns: &[(String, Source)]) -> Vec<String> {
-    let given: Vec<_> = campaigns.iter().map(|(text, source)| Given { text, source }).collect();
+    let given: Vec<_> =
+        campaigns.iter().map(|(text, source)| LintedCampaign { text, source }).collect();
     let findings = check(&given).into_iter().flatten();
     findings.map(|it| format!("{} {}: {}", it.code, it.path, it.message)).collect()
 }

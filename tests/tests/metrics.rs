@@ -63,12 +63,12 @@ async fn r42_the_depth_of_what_an_object_writes_to_its_contact_is_measured() {
     let _measuring = tracing::subscriber::set_default(subscriber);
     let (id, store) = (CampaignId::new("bookings").unwrap(), ManualPump::store());
     let table = Arc::clone(&store) as _;
-    let mut hand = ManualPump::publishing(store, table, &id, BOOKINGS).await;
+    let mut pump = ManualPump::publishing(store, table, &id, BOOKINGS).await;
     let body =
         json!({ "contact": { "email": "ann@example.com" }, "fields": { "status": "booked" } });
-    let (status, answer) = hand.call(ADMIN, "PUT", "/v1/objects/booking/one", &body).await;
+    let (status, answer) = pump.call(ADMIN, "PUT", "/v1/objects/booking/one", &body).await;
     assert_eq!(status, 200, "{answer:#}");
-    hand.feed_goes_on().await;
+    pump.feed_goes_on().await;
     let emitted = emitted.0.lock().unwrap();
     let depths: Vec<_> = emitted.iter().filter(|(name, _)| name == "causal_depth").collect();
     assert_eq!(depths, [&("causal_depth".to_owned(), 1)], "{emitted:?}");

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use dacapo_authoring::finding::{Finding, Severity};
-use dacapo_authoring::lint::{Given, check};
+use dacapo_authoring::lint::{LintedCampaign, check};
 use dacapo_engine::campaign::reader::{Source, read};
 use dacapo_engine::campaign::validate::{AccountView, validate};
 
@@ -45,7 +45,7 @@ fn findings(text: &str, source: &Source) -> Vec<Finding> {
         sender: false,
     };
     let problems = validate(source, &account).into_iter().map(Finding::from);
-    let found = check(&[Given { text, source }]).into_iter().flatten();
+    let found = check(&[LintedCampaign { text, source }]).into_iter().flatten();
     let mut all: Vec<Finding> = problems.chain(found).collect();
     all.sort_by_key(|finding| (finding.line, finding.column, finding.code));
     all

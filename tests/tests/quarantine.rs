@@ -145,7 +145,7 @@ elements:
 #[tokio::test]
 async fn r40_the_timers_of_an_enrollment_that_a_defect_holds_are_cancelled() {
     let (id, store) = (CampaignId::new("hour").unwrap(), ManualPump::store());
-    let mut hand =
+    let mut pump =
         ManualPump::publishing(Arc::clone(&store), Arc::clone(&store) as _, &id, HOUR).await;
     let tagged = async |bench: &TestBench, tag: &str| {
         let patch = Patch { add: vec![Tag::new(tag).unwrap()], ..Patch::default() };
@@ -154,25 +154,25 @@ async fn r40_the_timers_of_an_enrollment_that_a_defect_holds_are_cancelled() {
             bench.platform.contacts.upsert("ann@example.com", &patch, &by, &contacts::alone).await;
         written.unwrap().contact.id
     };
-    let ann = tagged(&hand.bench, "Go").await;
-    hand.feed_goes_on().await;
-    let due = hand.due[0].event.due().unwrap();
+    let ann = tagged(&pump.bench, "Go").await;
+    pump.feed_goes_on().await;
+    let due = pump.due[0].event.due().unwrap();
     // The defect: the published version can no longer be read.
-    let key = hand.bench.platform.store.keys.version(&id, 1);
+    let key = pump.bench.platform.store.keys.version(&id, 1);
     let garbage = Item::new(key, Stored::of(&json!({ "nothing": "here" })).unwrap());
     store.write(vec![Write::put(garbage, Condition::Always)], None).await.unwrap();
-    hand.bench = TestBench::on(Arc::clone(&store) as _);
-    tagged(&hand.bench, "Go on").await;
+    pump.bench = TestBench::on(Arc::clone(&store) as _);
+    tagged(&pump.bench, "Go on").await;
     // The feed delivers at least once: again, to see what is ordered.
-    let brought = hand.feed_goes_on().await;
+    let brought = pump.feed_goes_on().await;
     let held = brought.into_iter().rfind(|change| fed(&change.key).unwrap().1.is_some()).unwrap();
     let image = EnrollmentImage { key: held.key, old: held.old, new: held.new };
-    hand.bench.platform.effects.perform_all(&[image]).await.unwrap();
+    pump.bench.platform.effects.perform_all(&[image]).await.unwrap();
     let cancelled = Order::Cancel { name: timer_name(&ann, &id, "t", 1, 1, due) };
-    assert_eq!(hand.bench.outbox.take(), [cancelled]);
+    assert_eq!(pump.bench.outbox.take(), [cancelled]);
     // A timer that is due nevertheless finds nothing.
-    hand.until_idle().await;
-    let enrolled = hand.bench.platform.decisions.enrollments(&ann).await.unwrap();
+    pump.until_idle().await;
+    let enrolled = pump.bench.platform.decisions.enrollments(&ann).await.unwrap();
     assert!(enrolled[&id].is_quarantined() && enrolled[&id].tokens.is_empty());
 }
 

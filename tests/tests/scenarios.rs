@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use dacapo_authoring::campaigns::together;
 use dacapo_authoring::expectation::differences;
 use dacapo_authoring::explore::{Exploration, Limits, explore};
-use dacapo_authoring::graph::{Picture, Shown, Way};
+use dacapo_authoring::graph::{ContactPath, Picture, PictureOverlay};
 use dacapo_authoring::journey::Journey;
 use dacapo_authoring::scenario::Scenario;
 use dacapo_authoring::simulate::{Bounds, Surroundings, placed, simulate};
@@ -182,7 +182,8 @@ fn the_appointment_loop_is_explored_whole() {
     assert!(found.never_reached.is_empty(), "{:?}", found.never_reached);
     assert!(found.silences.is_empty(), "{:#?}", found.silences);
     let goes_round = |element: &str| {
-        let through = |place: &dacapo_authoring::explore::Place| place.element.as_str() == element;
+        let through =
+            |place: &dacapo_authoring::explore::CampaignElement| place.element.as_str() == element;
         found.loops.iter().any(|one| one.elements.iter().any(through))
     };
     assert!(goes_round("again") && goes_round("booked"), "{:#?}", found.loops);
@@ -211,10 +212,10 @@ fn the_picture_in_the_documentation_is_the_way_of_the_example() {
     let scenario = example("scenarios/appointment-loop-twice.yaml");
     let (_, journey) =
         play(std::slice::from_ref(&loop_of_appointments), &scenario).expect("a journey");
-    let way = Way::of(&journey, "ann", "appointment-loop");
+    let way = ContactPath::of(&journey, "ann", "appointment-loop");
     assert!(!way.passed.is_empty(), "Ann went nowhere");
     let source = dacapo_engine::campaign::reader::read(&loop_of_appointments).expect("a campaign");
-    let shown = Shown { way: Some(way), ..Shown::default() };
+    let shown = PictureOverlay { way: Some(way), ..PictureOverlay::default() };
     let picture = Picture::of(&source.document, &shown).expect("a picture");
     expect_test::expect_file!["../../docs/pictures/appointment-loop-twice.svg"]
         .assert_eq(&picture.as_svg());

@@ -52,7 +52,7 @@ impl Slow {
         serde_json::from_slice(&bytes).unwrap()
     }
 
-    async fn letters(&self) -> usize {
+    async fn dead_letters(&self) -> usize {
         let partition = self.bench.platform.store.keys.dead_letters_listed();
         self.store.query(Query::of(&partition).strong()).await.unwrap().items.len()
     }
@@ -83,11 +83,11 @@ async fn a_search_of_the_dead_letters_that_is_cut_off_by_time_goes_on_where_it_s
         let about = if nth % 4 == 3 { &ben } else { &ann };
         let (name, raw) = (format!("letter {nth}"), json!({ "about": about }).to_string());
         let (kind, by, why) = (DeadLetterKind::Report, "test", "nobody can read it");
-        let letter = NewDeadLetter { name: &name, kind, by, why, raw: &raw };
-        slow.bench.platform.dead_letters.keep(letter).await.unwrap();
+        let dead_letter = NewDeadLetter { name: &name, kind, by, why, raw: &raw };
+        slow.bench.platform.dead_letters.keep(dead_letter).await.unwrap();
         slow.bench.clock.advance(60);
     }
-    assert_eq!(slow.letters().await, 12);
+    assert_eq!(slow.dead_letters().await, 12);
     slow.bench.outbox.take();
     slow.table.takes(4, 1, &slow.bench.clock);
     let erasure = &slow.bench.platform.erasure;
@@ -97,7 +97,7 @@ async fn a_search_of_the_dead_letters_that_is_cut_off_by_time_goes_on_where_it_s
         && matches!(&order, Order::Send { message: QueueMessage::Erase(id), .. } if *id == ann)
     {
         assert_eq!(erasure.erase_remains(&ann).await.unwrap(), Done::Yes);
-        left.push(slow.letters().await);
+        left.push(slow.dead_letters().await);
         assert!(left.len() < 20, "it ends: {left:?}");
     }
     assert!(left.len() > 2, "no call took more than its time: {left:?}");

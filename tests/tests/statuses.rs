@@ -31,12 +31,12 @@ elements:
 async fn enters_offer(later: i64) -> bool {
     let (course, offer) = (CampaignId::new("course").unwrap(), CampaignId::new("offer").unwrap());
     let store = ManualPump::store();
-    let mut hand =
+    let mut pump =
         ManualPump::publishing(Arc::clone(&store), Arc::clone(&store) as _, &course, COURSE).await;
-    let ann = lead(&hand).await;
-    hand.feed_goes_on().await;
-    hand.bench.clock.advance(24 * 3_600);
-    let (timer, platform) = (hand.due.pop().unwrap(), &hand.bench.platform);
+    let ann = lead(&pump).await;
+    pump.feed_goes_on().await;
+    pump.bench.clock.advance(24 * 3_600);
+    let (timer, platform) = (pump.due.pop().unwrap(), &pump.bench.platform);
 
     let invocation = platform.at_work();
     assert_eq!(invocation.catalog.current().await.unwrap().campaigns.len(), 1);
@@ -44,15 +44,15 @@ async fn enters_offer(later: i64) -> bool {
     platform.campaigns.publish(&offer, Publish::default(), "test", alone).await.unwrap();
     assert_eq!(invocation.enrollment_events.handle(&timer).await.unwrap(), Done::Yes);
 
-    hand.bench.clock.advance(later);
-    hand.feed_goes_on().await;
-    hand.bench.platform.decisions.enrollment(&ann, &offer).await.unwrap().is_some()
+    pump.bench.clock.advance(later);
+    pump.feed_goes_on().await;
+    pump.bench.platform.decisions.enrollment(&ann, &offer).await.unwrap().is_some()
 }
 
-async fn lead(hand: &ManualPump) -> ContactId {
+async fn lead(pump: &ManualPump) -> ContactId {
     let patch = Patch { add: vec![Tag::new("Lead").unwrap()], ..Patch::default() };
     let by = Author::ApiKey("test".to_owned());
-    let platform = &hand.bench.platform;
+    let platform = &pump.bench.platform;
     let added = platform.contacts.upsert("ann@example.com", &patch, &by, &contacts::alone).await;
     added.unwrap().contact.id
 }

@@ -139,7 +139,7 @@ async fn the_feed_is_trimmed_behind_the_slowest() {
     assert_eq!(
         store.trim().await.unwrap(),
         0,
-        "nobody registered, nothing is known to be done with"
+        "no consumer is registered: nothing is known to be done with"
     );
     store.commit(vec![checkpoint("fast", 3), checkpoint("slow", 0)]).await.unwrap();
     assert_eq!(store.trim().await.unwrap(), 0);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use dacapo_engine::language::Language;
 use dacapo_engine::template::{
-    Budget, Escape, FILTERS, FUNCTIONS, LONGEST_OUTPUT, MergeValue, MergeValues, RenderError,
+    Budget, Escape, FILTERS, FUNCTIONS, LONGEST_OUTPUT_BYTES, MergeValue, MergeValues, RenderError,
     TESTS, placeholders, render, render_within,
 };
 use dacapo_engine::time::Zone;
@@ -23,7 +23,7 @@ use proptest::prelude::*;
 const SMALL_STACK: usize = 512 * 1024;
 
 /// Enough for the slowest of them in a build without optimization, on a busy machine.
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST_RENDERING: Duration = Duration::from_secs(20);
 
 fn values() -> MergeValues {
     let text = |text: &str| MergeValue::Text(text.to_owned());
@@ -43,7 +43,7 @@ fn values() -> MergeValues {
 }
 
 /// Runs on a small stack, with a time limit.
-fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+fn on_a_small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (tell, told) = mpsc::channel();
     let thread = std::thread::Builder::new().stack_size(SMALL_STACK);
     let working = thread
@@ -51,15 +51,15 @@ fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
             let _ = tell.send(work());
         })
         .expect("a thread");
-    let done = told.recv_timeout(LONGEST);
-    assert!(done.is_ok(), "it has panicked, or takes longer than {LONGEST:?}");
+    let done = told.recv_timeout(LONGEST_RENDERING);
+    assert!(done.is_ok(), "it has panicked, or takes longer than {LONGEST_RENDERING:?}");
     working.join().expect("it ends");
     done.expect("it is done in time")
 }
 
 fn compiled_and_rendered(source: &str) -> [Result<String, RenderError>; 2] {
     let source = source.to_owned();
-    aside(move || {
+    on_a_small_stack(move || {
         let _ = placeholders(&source);
         let values = values();
         let _ = render_within(Budget::Small, &source, Escape::Text, &values);
@@ -194,7 +194,7 @@ fn no_template_overflows_a_small_stack_or_takes_long_or_much() {
         for done in compiled_and_rendered(&source) {
             match done {
                 Ok(text) => {
-                    assert!(text.len() <= LONGEST_OUTPUT, "{shown}");
+                    assert!(text.len() <= LONGEST_OUTPUT_BYTES, "{shown}");
                     assert!(expected.is_empty(), "{shown} was rendered, {} bytes", text.len());
                 }
                 Err(why) => {
@@ -207,7 +207,7 @@ fn no_template_overflows_a_small_stack_or_takes_long_or_much() {
                 }
             }
         }
-        assert!(begin.elapsed() < LONGEST, "{shown} took {:?}", begin.elapsed());
+        assert!(begin.elapsed() < LONGEST_RENDERING, "{shown} took {:?}", begin.elapsed());
     }
 }
 
@@ -357,7 +357,8 @@ fn text_is_made_from_hostile_html_in_bounded_time() {
     ];
     for html in all {
         let shown: String = html.chars().take(40).collect();
-        let text = aside(move || dacapo_platform::text_of_html(&html, Budget::Full).unwrap());
+        let text =
+            on_a_small_stack(move || dacapo_platform::text_of_html(&html, Budget::Full).unwrap());
         assert!(!shown.contains("inside") || text.contains("inside"), "{shown}");
     }
 }
@@ -386,7 +387,7 @@ proptest! {
     #[test]
     fn templates_of_any_bytes_end_within_their_bounds(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         for done in compiled_and_rendered(&template_of(&bytes)) {
-            let is_too_long = done.is_ok_and(|text| text.len() > LONGEST_OUTPUT);
+            let is_too_long = done.is_ok_and(|text| text.len() > LONGEST_OUTPUT_BYTES);
             prop_assert!(!is_too_long);
         }
     }

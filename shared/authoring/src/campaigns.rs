@@ -13,7 +13,7 @@ use crate::simulate::Surroundings;
 
 /// Campaigns without errors, in the order in which they were given.
 #[derive(Debug, Clone)]
-pub struct Together {
+pub struct ReadCampaigns {
     /// The documents.
     pub documents: Vec<Document>,
     /// What is odd with them: the name of the text, and its warnings.
@@ -28,7 +28,7 @@ pub struct Together {
 pub fn together(
     texts: &[(String, String)],
     surroundings: &Surroundings,
-) -> Result<Together, Vec<(String, Vec<Problem>)>> {
+) -> Result<ReadCampaigns, Vec<(String, Vec<Problem>)>> {
     let mut sources: Vec<(String, Source)> = Vec::new();
     let mut refused = Vec::new();
     for (name, text) in texts {
@@ -90,5 +90,5 @@ pub fn together(
         return Err(refused);
     }
     let documents = sources.into_iter().map(|(_, source)| source.document).collect();
-    Ok(Together { documents, warnings })
+    Ok(ReadCampaigns { documents, warnings })
 }

@@ -241,13 +241,13 @@ fn written_in(
 /// The names of parts in the order in which they are told: as a document is written from top to
 /// bottom.
 fn in_order(names: BTreeSet<&String>) -> Vec<&String> {
-    const TOLD: [&str; 8] =
+    const FIRST_PARTS: [&str; 8] =
         ["id", "name", "description", "per", "sender", "settings", "objects", "fields"];
-    const BEHIND: [&str; 3] = ["elements", "emails", "allow"];
+    const LAST_PARTS: [&str; 3] = ["elements", "emails", "allow"];
     let place = |name: &str| {
-        let told = TOLD.iter().position(|known| *known == name);
-        let behind = BEHIND.iter().position(|known| *known == name);
-        told.or(behind.map(|at| TOLD.len() + 1 + at)).unwrap_or(TOLD.len())
+        let told = FIRST_PARTS.iter().position(|known| *known == name);
+        let behind = LAST_PARTS.iter().position(|known| *known == name);
+        told.or(behind.map(|at| FIRST_PARTS.len() + 1 + at)).unwrap_or(FIRST_PARTS.len())
     };
     let mut all: Vec<&String> = names.into_iter().collect();
     all.sort_compactly_by_key(|name| place(name));

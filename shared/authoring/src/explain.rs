@@ -23,14 +23,14 @@ use dacapo_engine::ids::ElementId;
 use dacapo_engine::time::{Instant, Zone};
 
 /// How many of the last messages and of the last changes are told.
-pub const TOLD: usize = 10;
+pub const MOST_MESSAGES_OR_CHANGES: usize = 10;
 
 /// How many things are said at most that can come next.
 pub const MOST_NEXT: usize = 20;
 
 /// What was read.
 #[derive(Clone, Copy)]
-pub struct Known<'a> {
+pub struct ExplanationInput<'a> {
     /// Account, campaign, subject and enrollment, with the version that the tokens are on.
     pub situation: Situation<'a>,
     /// When the pause ends by itself, if the campaign is paused and that was said.
@@ -39,7 +39,7 @@ pub struct Known<'a> {
     /// in any.
     pub history: &'a [Remembered],
     /// The subject's newest messages of this campaign, newest first.
-    pub messages: &'a [Message],
+    pub messages: &'a [ExplainedMessage],
 }
 
 /// A piece of history.
@@ -53,7 +53,7 @@ pub enum Remembered {
 
 /// A message, as far as it is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Message {
+pub struct ExplainedMessage {
     /// When the status was reached.
     pub at: Instant,
     /// The run.
@@ -88,22 +88,22 @@ pub struct Explanation {
     /// When the pause ends by itself.
     pub paused_until: Option<Instant>,
     /// Where its paths are.
-    pub places: Vec<Place>,
+    pub places: Vec<TokenPlace>,
     /// What can come next: what has an instant first, in order of time.
-    pub next: Vec<Next>,
+    pub next: Vec<NextStep>,
     /// If nothing is running: the starts that could fire, and what of their conditions holds.
     pub starts: Vec<StartJudged>,
     /// What came too early, and waits to be looked at.
-    pub parked: Vec<Parked>,
+    pub parked: Vec<ExplainedParked>,
     /// The last messages, newest first.
-    pub last_messages: Vec<Message>,
+    pub last_messages: Vec<ExplainedMessage>,
     /// The last changes that concern the campaign, newest first, and what came of each.
     pub last_changes: Vec<ChangeTold>,
 }
 
 /// Where a path is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Place {
+pub struct TokenPlace {
     /// The element.
     pub element: ElementId,
     /// When it arrived.
@@ -118,7 +118,7 @@ pub struct Place {
 
 /// Something that can come next.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Next {
+pub struct NextStep {
     /// When; `None` if no clock decides it.
     pub at: Option<Instant>,
     /// At which element.
@@ -138,7 +138,7 @@ pub struct StartJudged {
 
 /// What came too early.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Parked {
+pub struct ExplainedParked {
     /// The start or event, if it is about one; a trigger is about all starts.
     pub element: Option<ElementId>,
     /// Until when; `None` if until the campaign is resumed.
@@ -161,7 +161,7 @@ pub struct ChangeTold {
 }
 
 /// Explains where the subject is in the campaign.
-pub fn explain(known: &Known<'_>) -> Explanation {
+pub fn explain(known: &ExplanationInput<'_>) -> Explanation {
     let explaining = Explaining::of(known);
     let mut explanation = Explanation {
         summary: String::new(),
@@ -177,7 +177,7 @@ pub fn explain(known: &Known<'_>) -> Explanation {
         next: explaining.next(),
         starts: explaining.starts(),
         parked: explaining.parked(),
-        last_messages: known.messages.iter().take(TOLD).cloned().collect(),
+        last_messages: known.messages.iter().take(MOST_MESSAGES_OR_CHANGES).cloned().collect(),
         last_changes: explaining.changes(),
     };
     if let Some((at, because)) = explaining.standing_since() {
@@ -202,7 +202,7 @@ fn why_so(record: &Record, line: &Line) -> String {
 
 /// An explanation in the making.
 struct Explaining<'a> {
-    known: &'a Known<'a>,
+    known: &'a ExplanationInput<'a>,
     /// The version that applies to the enrollment.
     graph: Option<&'a Graph>,
     reader: Reader,
@@ -210,7 +210,7 @@ struct Explaining<'a> {
 }
 
 impl<'a> Explaining<'a> {
-    fn of(known: &'a Known<'a>) -> Self {
+    fn of(known: &'a ExplanationInput<'a>) -> Self {
         let Situation { account, campaign, contact, person, enrollment, .. } = known.situation;
         let newest = campaign.timeline.standing().map(|standing| standing.version);
         let version = match enrollment {
@@ -313,15 +313,15 @@ impl<'a> Explaining<'a> {
         self.enrollment().is_some_and(|enrollment| enrollment.has_fired(id))
     }
 
-    fn parked(&self) -> Vec<Parked> {
+    fn parked(&self) -> Vec<ExplainedParked> {
         let Some(enrollment) = self.enrollment() else { return Vec::new() };
         let until = enrollment.eligible_at.filter(|_| !self.is_paused());
-        let trigger = enrollment.parked.iter().map(|parked| Parked {
+        let trigger = enrollment.parked.iter().map(|parked| ExplainedParked {
             element: None,
             until,
             because: parked.because.words(),
         });
-        let entries = enrollment.parked_entries.iter().map(|entry| Parked {
+        let entries = enrollment.parked_entries.iter().map(|entry| ExplainedParked {
             element: Some(entry.element.clone()),
             until: None,
             because: entry.because.words(),

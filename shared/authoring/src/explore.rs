@@ -52,11 +52,11 @@ pub struct Exploration {
     /// What was made to happen, in words.
     pub triggers: Vec<String>,
     /// The elements that nothing leads to.
-    pub never_reached: Vec<Place>,
+    pub never_reached: Vec<CampaignElement>,
     /// The quickest way from the beginning until all paths of a campaign have ended.
-    pub shortest: Option<Way>,
+    pub shortest: Option<ExploredPath>,
     /// The slowest way that goes round no loop.
-    pub longest: Option<Way>,
+    pub longest: Option<ExploredPath>,
     /// The most messages within 24 hours.
     pub most_messages_a_day: Busiest,
     /// The ways on which a contact comes back to where it was.
@@ -80,7 +80,7 @@ pub struct Bound {
 
 /// An element of a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-pub struct Place {
+pub struct CampaignElement {
     /// The campaign.
     pub campaign: CampaignId,
     /// The element.
@@ -89,7 +89,7 @@ pub struct Place {
 
 /// A way, as what happens on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Way {
+pub struct ExploredPath {
     /// How long it takes, in seconds.
     pub seconds: i64,
     /// What happens, in order: triggers and time that passes.
@@ -111,9 +111,9 @@ pub struct Busiest {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Loop {
     /// The elements that it goes through, in order.
-    pub elements: Vec<Place>,
+    pub elements: Vec<CampaignElement>,
     /// What happens on it, and how long one round takes at least.
-    pub round: Way,
+    pub round: ExploredPath,
     /// How many messages are sent in a round.
     pub messages: usize,
 }
@@ -123,9 +123,9 @@ pub struct Loop {
 pub struct Silence {
     /// Where it waits.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: CampaignElement,
     /// The quickest way there.
-    pub way: Way,
+    pub way: ExploredPath,
     /// The contact's tags there.
     pub tags: Vec<String>,
 }

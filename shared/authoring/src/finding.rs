@@ -139,9 +139,9 @@ impl From<Finding> for Problem {
 
 fn place<S: serde::Serializer>(place: &Place, serializer: S) -> Result<S::Ok, S::Error> {
     #[derive(Serialize)]
-    struct Written {
+    struct WrittenPlace {
         line: u32,
         column: u32,
     }
-    Written { line: place.line, column: place.column }.serialize(serializer)
+    WrittenPlace { line: place.line, column: place.column }.serialize(serializer)
 }

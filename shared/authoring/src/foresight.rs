@@ -42,7 +42,7 @@ pub const MOST_EVENTS: usize = 2_000;
 
 /// What is known of a subject in flight.
 #[derive(Debug, Clone)]
-pub struct Known<'a> {
+pub struct SubjectInFlight<'a> {
     /// The account, its fields and types of objects.
     pub surroundings: &'a Surroundings,
     /// The campaign with the versions that are needed.
@@ -63,7 +63,7 @@ pub struct Known<'a> {
 
 /// A way through a campaign, and where it led to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Course {
+pub struct PlayedRun {
     /// The elements that were passed, in order.
     pub passed: Vec<ElementId>,
     /// The e-mail elements whose messages were sent, in order.
@@ -81,9 +81,9 @@ pub struct Course {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
     /// As things are.
-    pub was: Course,
+    pub was: PlayedRun,
     /// With the other document.
-    pub would_be: Course,
+    pub would_be: PlayedRun,
     /// Whether that is another way, another place or another message; not another time, and not
     /// another wording.
     pub is_elsewhere: bool,
@@ -141,7 +141,7 @@ fn first_of(names: &[ElementId]) -> String {
     if more > 0 { format!("{named} … and {more} more") } else { named }
 }
 
-impl Course {
+impl PlayedRun {
     /// The way in words.
     fn words(&self) -> String {
         let mut words = match self.passed.as_slice() {
@@ -220,7 +220,7 @@ impl Course {
     }
 }
 
-impl Known<'_> {
+impl SubjectInFlight<'_> {
     /// A world with the account and nothing else.
     fn world(&self, began: Instant) -> World {
         let mut world = World::new(self.surroundings.account.clone(), began);

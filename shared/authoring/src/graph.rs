@@ -24,11 +24,11 @@ pub const MOST_ELEMENTS: usize = dacapo_engine::campaign::validate::MOST_ELEMENT
 
 /// What is drawn of a campaign beside the campaign.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shown {
+pub struct PictureOverlay {
     /// How many were at each element, and how many are there now.
     pub counts: Option<BTreeMap<ElementId, Count>>,
     /// Where somebody went.
-    pub way: Option<Way>,
+    pub way: Option<ContactPath>,
 }
 
 /// How many were at an element.
@@ -42,7 +42,7 @@ pub struct Count {
 
 /// Where a contact went, and where it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Way {
+pub struct ContactPath {
     /// Whose way it is, as people call them.
     pub who: String,
     /// The elements that it came to, in order; one may come several times.
@@ -53,7 +53,7 @@ pub struct Way {
     pub unsent: BTreeSet<ElementId>,
 }
 
-impl Way {
+impl ContactPath {
     /// The way of a contact through a campaign in a journey; of all its objects where it has some.
     pub fn of(journey: &Journey, contact: &str, campaign: &str) -> Self {
         let is_its = |id: Option<&str>, who: &str| id == Some(campaign) && who == contact;
@@ -205,7 +205,7 @@ impl Picture {
     /// # Errors
     ///
     /// If it has more than [`MOST_ELEMENTS`].
-    pub fn of(document: &Document, shown: &Shown) -> Result<Self, TooLarge> {
+    pub fn of(document: &Document, shown: &PictureOverlay) -> Result<Self, TooLarge> {
         let elements = document.elements.len();
         if elements > MOST_ELEMENTS {
             return Err(TooLarge { elements });
@@ -239,7 +239,7 @@ impl Picture {
             "" => document.id.to_string(),
             name => words::shortened(name, 120),
         };
-        let told = words::told(document, way);
+        let told = words::description(document, way);
         let (has_counts, has_way) = (shown.counts.is_some(), way.is_some());
         Ok(Self { title, told, nodes, edges, has_counts, has_way })
     }
@@ -278,7 +278,12 @@ fn edges(document: &Document, places: &BTreeMap<&ElementId, usize>) -> Vec<Edge>
 
 /// Marks where the way went. Several paths may be under way at once, so the arrow to an element is
 /// from where the way was last among those that lead to it.
-fn go(way: &Way, places: &BTreeMap<&ElementId, usize>, nodes: &mut [Node], edges: &mut [Edge]) {
+fn go(
+    way: &ContactPath,
+    places: &BTreeMap<&ElementId, usize>,
+    nodes: &mut [Node],
+    edges: &mut [Edge],
+) {
     let mut last: Vec<Option<usize>> = vec![None; nodes.len()];
     for (nth, id) in way.passed.iter().chain(&way.rests).enumerate() {
         let Some(&place) = places.get(id) else { continue };

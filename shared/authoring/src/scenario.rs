@@ -52,7 +52,7 @@ pub struct Scenario {
     pub contacts: BTreeMap<String, Post>,
     /// What happens, in order; reactions to messages anywhere among it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub then: Vec<Step>,
+    pub then: Vec<ScenarioStep>,
     /// How long to look on; without it until nothing is due, at most 400 days after the last step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Until>,
@@ -64,10 +64,11 @@ pub struct Scenario {
 /// One thing that happens: exactly one of `at`, `after` and `on` says when, or `when_sent`, which
 /// `after` may follow; and exactly one of the other keys says what.
 ///
-/// The default is a step at which nothing happens: `Step { after: …, post: …, ..Step::default() }`.
+/// The default is a step at which nothing happens: `ScenarioStep { after: …, post: …,
+/// ..ScenarioStep::default() }`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Step {
+pub struct ScenarioStep {
     /// At an instant, not before the step before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Moment>,

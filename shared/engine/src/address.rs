@@ -5,13 +5,13 @@
 
 use std::borrow::Cow;
 
-use crate::text::{Named, composed, decomposed, is_unseen};
+use crate::text::{NamedCharacter, composed, decomposed, is_unseen};
 
 /// The longest address, in bytes (RFC 5321).
-pub const LONGEST_ADDRESS: usize = 254;
+pub const LONGEST_ADDRESS_BYTES: usize = 254;
 
 /// The longest part before the `@`, in bytes (RFC 5321).
-const LONGEST_LOCAL: usize = 64;
+const LONGEST_LOCAL_PART_BYTES: usize = 64;
 
 /// The form in which addresses are compared, kept and shown: trimmed, letters composed, without
 /// regard to case, the domain in letters of its own script (`müller.example`, not
@@ -95,13 +95,13 @@ pub enum InvalidAddress {
 /// Why no mail can be sent to it.
 pub fn read(written: &str) -> Result<String, InvalidAddress> {
     let address = folded(written);
-    let shown = || written.trim().chars().take(LONGEST_ADDRESS + 1).collect::<String>();
+    let shown = || written.trim().chars().take(LONGEST_ADDRESS_BYTES + 1).collect::<String>();
     let refused = |c: &char| is_unseen(*c) || c.is_whitespace() || "<>()[],;:\\\"".contains(*c);
     if let Some(c) = address.chars().find(refused) {
         let named = match c {
             ' ' => "a space".to_owned(),
             c if c.is_ascii_graphic() => format!("{c:?}"),
-            c => Named(c).to_string(),
+            c => NamedCharacter(c).to_string(),
         };
         return Err(InvalidAddress::Character(shown(), named));
     }
@@ -112,9 +112,9 @@ pub fn read(written: &str) -> Result<String, InvalidAddress> {
         return Err(InvalidAddress::Shape(shown()));
     }
     let sent = for_sending(&address);
-    if local.len() > LONGEST_LOCAL
-        || sent.len() > LONGEST_ADDRESS
-        || address.len() > LONGEST_ADDRESS
+    if local.len() > LONGEST_LOCAL_PART_BYTES
+        || sent.len() > LONGEST_ADDRESS_BYTES
+        || address.len() > LONGEST_ADDRESS_BYTES
     {
         return Err(InvalidAddress::TooLong(shown()));
     }

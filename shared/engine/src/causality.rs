@@ -102,7 +102,7 @@ pub enum Command {
 /// Something that a path asked of another campaign. The author of the change that carries it is the
 /// one who asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asked {
+pub struct AskedCommand {
     /// The campaign.
     #[serde(rename = "p")]
     pub campaign: CampaignId,

@@ -23,11 +23,11 @@ use crate::time::{Daytime, Instant, Span, Weekdays, Zone};
 pub use crate::reads::{PersonReads, Reads};
 pub use judged::Judged;
 pub use written::UnreadableCondition;
-pub(crate) use written::Written;
+pub(crate) use written::WrittenCondition;
 
 /// A condition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(try_from = "WrittenCondition", into = "WrittenCondition")]
 pub enum Condition {
     /// The contact has the tag.
     Tag(Tag),

@@ -19,9 +19,9 @@ use crate::ids::{ContactId, FieldKey, ObjectType, Tag};
 use crate::reads::Reads;
 use crate::time::{Instant, Zone};
 
-pub use crate::causality::{Asked, Author, Causality, Chain};
+pub use crate::causality::{AskedCommand, Author, Causality, Chain};
 pub use person_change::PersonChange;
-pub use told::{Telling, Told, ToldAt, taken_over};
+pub use told::{Telling, ToldAt, ToldByField, taken_over};
 
 /// How many changes a contact carries, unless one write made more.
 pub const CHANGES_KEPT: usize = 4;
@@ -60,8 +60,8 @@ pub struct Contact {
     #[serde(rename = "pr", default, skip_serializing_if = "is_zero")]
     pub person_rev: u64,
     /// When what an object has was told by its sender, if the sender says so.
-    #[serde(rename = "to", default, skip_serializing_if = "Told::is_empty")]
-    pub told: Told,
+    #[serde(rename = "to", default, skip_serializing_if = "ToldByField::is_empty")]
+    pub told: ToldByField,
     /// When the contact was created.
     #[serde(with = "chrono::serde::ts_milliseconds")]
     pub created_at: Instant,
@@ -192,7 +192,7 @@ pub struct Change {
     /// What the path that made it asked of other campaigns before, in order (R11): each of them
     /// does that first when it decides about the change.
     #[serde(rename = "q", default, skip_serializing_if = "Vec::is_empty")]
-    pub asked_before: Vec<Asked>,
+    pub asked_before: Vec<AskedCommand>,
 }
 
 impl Contact {
@@ -207,7 +207,7 @@ impl Contact {
             suppressed: None,
             rev: 0,
             person_rev: 0,
-            told: Told::default(),
+            told: ToldByField::default(),
             created_at: at,
             updated_at: at,
             recent: Vec::new(),

@@ -63,8 +63,8 @@ impl Conventions {
         }
         let written = self.plain(text).ok_or_else(unreadable)?;
         match written {
-            Written::Plain(plain) => finite(&plain).ok_or_else(unreadable),
-            Written::Ambiguous => {
+            NumberReading::Plain(plain) => finite(&plain).ok_or_else(unreadable),
+            NumberReading::Ambiguous => {
                 let thousands = text.replace(['.', ','], "");
                 Err(UnreadableValue::AmbiguousNumber { text: text.to_owned(), thousands })
             }
@@ -72,7 +72,7 @@ impl Conventions {
     }
 
     /// The number as programs write it; `None` if it is not a number.
-    fn plain(&self, text: &str) -> Option<Written> {
+    fn plain(&self, text: &str) -> Option<NumberReading> {
         // Spaces and apostrophes can only separate thousands.
         let spaced = |c: char| matches!(c, ' ' | '\u{a0}' | '\u{202f}' | '\u{2009}' | '\'' | '’');
         let minus = text.replace('\u{2212}', "-");
@@ -84,13 +84,13 @@ impl Conventions {
         let count = |mark: char| text.matches(mark).count();
         let (points, commas) = (count('.'), count(','));
         let decimal = match (points, commas) {
-            (0, 0) => return Some(Written::Plain(text)),
+            (0, 0) => return Some(NumberReading::Plain(text)),
             (0, 1) | (1, 0) => {
                 let mark = if points == 1 { '.' } else { ',' };
                 let own = if self.numbers == Numbers::Comma { ',' } else { '.' };
                 let (whole, decimals) = text.split_once(mark)?;
                 if mark != own && are_thousands(whole, &[decimals]) {
-                    return Some(Written::Ambiguous);
+                    return Some(NumberReading::Ambiguous);
                 }
                 mark
             }
@@ -101,7 +101,8 @@ impl Conventions {
                 let mark = if commas == 0 { '.' } else { ',' };
                 let parts: Vec<&str> = text.split(mark).collect();
                 let (first, rest) = parts.split_first()?;
-                return are_thousands(first, rest).then(|| Written::Plain(text.replace(mark, "")));
+                return are_thousands(first, rest)
+                    .then(|| NumberReading::Plain(text.replace(mark, "")));
             }
             _ => return None,
         };
@@ -112,7 +113,7 @@ impl Conventions {
         if !rest.is_empty() && !are_thousands(first, rest) {
             return None;
         }
-        Some(Written::Plain(format!("{}.{decimals}", whole.replace(other, ""))))
+        Some(NumberReading::Plain(format!("{}.{decimals}", whole.replace(other, ""))))
     }
 
     /// Reads yes or no.
@@ -131,7 +132,7 @@ impl Conventions {
     }
 }
 
-enum Written {
+enum NumberReading {
     Plain(String),
     Ambiguous,
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-use crate::causality::{Asked, Causality, Chain};
+use crate::causality::{AskedCommand, Causality, Chain};
 use crate::history::Cause;
 use crate::ids::{CampaignId, ContactId, ElementId};
 use crate::tally::Tally;
@@ -124,10 +124,10 @@ pub struct Enrollment {
     /// The last things that were asked of other campaigns since the last write to the contact; the
     /// next write carries them (R11).
     #[serde(rename = "td", default, skip_serializing_if = "Vec::is_empty")]
-    pub commands_sent: Vec<Asked>,
+    pub commands_sent: Vec<AskedCommand>,
     /// The same since the last write to the person whose object the subject is (R72).
     #[serde(rename = "tp", default, skip_serializing_if = "Vec::is_empty")]
-    pub person_commands_sent: Vec<Asked>,
+    pub person_commands_sent: Vec<AskedCommand>,
     /// The `rev` of the person whose object the subject is when the enrollment last got tokens
     /// after it had none: what changed of the person before does not concern it (R72).
     #[serde(rename = "ps", default, skip_serializing_if = "is_zero")]

@@ -13,7 +13,7 @@ use crate::conventions::Conventions;
 use crate::text;
 use crate::time::{Instant, Zone, end_of_day, read_date, read_datetime};
 
-pub use crate::unreadable_value::{LONGEST_TEXT, UnreadableValue};
+pub use crate::unreadable_value::{LONGEST_TEXT_BYTES, UnreadableValue};
 
 /// The fields that every contact has, with the type of each.
 pub const BUILT_IN: [(&str, FieldType); 6] = [
@@ -134,8 +134,8 @@ impl FieldType {
         conventions: &Conventions,
     ) -> Result<FieldValue, UnreadableValue> {
         match self {
-            Self::Text if text.len() > LONGEST_TEXT => Err(UnreadableValue::TooLong {
-                begins: text.chars().take(QUOTED).collect(),
+            Self::Text if text.len() > LONGEST_TEXT_BYTES => Err(UnreadableValue::TooLong {
+                begins: text.chars().take(MOST_QUOTED_CHARACTERS).collect(),
                 bytes: text.len(),
             }),
             Self::Text => Ok(FieldValue::Text(text.to_owned())),
@@ -160,16 +160,16 @@ fn is_whole(number: &Number) -> bool {
 
 /// Whether no digit is lost when the number is kept as floating point: up to 2 to the 53rd.
 fn is_kept(number: &Number) -> bool {
-    const MOST: f64 = 9_007_199_254_740_992.0;
-    number.as_f64().is_some_and(|number| number.abs() <= MOST)
+    const LARGEST_EXACT_NUMBER: f64 = 9_007_199_254_740_992.0;
+    number.as_f64().is_some_and(|number| number.abs() <= LARGEST_EXACT_NUMBER)
 }
 
 /// How much of what was sent is quoted, in characters.
-const QUOTED: usize = 60;
+const MOST_QUOTED_CHARACTERS: usize = 60;
 
 /// What was sent, as a message quotes it.
 pub fn quoted(sent: &Value) -> String {
-    text::shortened(&sent.to_string(), QUOTED).into_owned()
+    text::shortened(&sent.to_string(), MOST_QUOTED_CHARACTERS).into_owned()
 }
 
 /// The value of a field.
@@ -231,8 +231,8 @@ impl FieldValue {
 
 /// Numbers without a fraction are written as whole numbers, as senders write them.
 fn number_json(number: f64) -> Value {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() < EXACT {
+    const LARGEST_EXACT_NUMBER: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() < LARGEST_EXACT_NUMBER {
         return json!(number as i64);
     }
     json!(number)

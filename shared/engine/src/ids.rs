@@ -11,16 +11,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;
 
-use crate::text::{Named, Unwelcome, composed, folded, is_unseen};
+use crate::text::{NamedCharacter, UnwelcomeCharacter, composed, folded, is_unseen};
 
 /// The longest id an author may choose, in bytes.
-pub const LONGEST_ID: usize = 64;
+pub const LONGEST_ID_BYTES: usize = 64;
 
 /// The longest type of objects, in bytes: it is a part of each object's id.
-pub const LONGEST_OBJECT_TYPE: usize = 24;
+pub const LONGEST_OBJECT_TYPE_BYTES: usize = 24;
 
 /// The longest tag, in bytes as written.
-pub const LONGEST_TAG: usize = 128;
+pub const LONGEST_TAG_BYTES: usize = 128;
 
 /// Why a text is no id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,11 +28,11 @@ pub enum InvalidId {
     /// Nothing was written.
     #[error("it is empty; use letters, digits, `-` or `_`")]
     Empty,
-    /// More than [`LONGEST_ID`] bytes.
-    #[error("it is longer than {LONGEST_ID} characters; choose a shorter one")]
+    /// More than [`LONGEST_ID_BYTES`] bytes.
+    #[error("it is longer than {LONGEST_ID_BYTES} characters; choose a shorter one")]
     TooLong,
-    /// A type of objects of more than [`LONGEST_OBJECT_TYPE`] bytes.
-    #[error("it is longer than {LONGEST_OBJECT_TYPE} characters; choose a shorter one")]
+    /// A type of objects of more than [`LONGEST_OBJECT_TYPE_BYTES`] bytes.
+    #[error("it is longer than {LONGEST_OBJECT_TYPE_BYTES} characters; choose a shorter one")]
     TypeTooLong,
     /// A type of objects with a dot, or an object's name with one.
     #[error("it contains a dot; use letters, digits, `-` or `_`")]
@@ -44,14 +44,14 @@ pub enum InvalidId {
 
 /// A visible character as it is, any other by its name.
 fn shown(c: char) -> String {
-    if is_unseen(c) { Named(c).to_string() } else { format!("{c:?}") }
+    if is_unseen(c) { NamedCharacter(c).to_string() } else { format!("{c:?}") }
 }
 
 fn check(text: &str) -> Result<(), InvalidId> {
     if text.is_empty() {
         return Err(InvalidId::Empty);
     }
-    if text.len() > LONGEST_ID {
+    if text.len() > LONGEST_ID_BYTES {
         return Err(InvalidId::TooLong);
     }
     match text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))) {
@@ -62,7 +62,7 @@ fn check(text: &str) -> Result<(), InvalidId> {
 
 fn check_object_type(text: &str) -> Result<(), InvalidId> {
     check(text)?;
-    if text.len() > LONGEST_OBJECT_TYPE {
+    if text.len() > LONGEST_OBJECT_TYPE_BYTES {
         return Err(InvalidId::TypeTooLong);
     }
     if text.contains('.') { Err(InvalidId::Dot) } else { Ok(()) }
@@ -202,7 +202,7 @@ impl Tag {
     /// The tag as written by a person: trimmed, letters composed, inner white space kept.
     pub fn new(text: &str) -> Result<Self, InvalidTag> {
         match text.trim().chars().find(|c| is_unseen(*c)) {
-            Some(c) => Err(InvalidTag::Unseen(Unwelcome(c))),
+            Some(c) => Err(InvalidTag::Unseen(UnwelcomeCharacter(c))),
             None => Self::kept(text),
         }
     }
@@ -214,7 +214,7 @@ impl Tag {
         if shown.is_empty() {
             return Err(InvalidTag::Empty);
         }
-        if shown.len() > LONGEST_TAG {
+        if shown.len() > LONGEST_TAG_BYTES {
             return Err(InvalidTag::TooLong);
         }
         if let Some(c) = shown.chars().find(|c| c.is_control() || *c == ',') {
@@ -257,15 +257,15 @@ pub enum InvalidTag {
     /// Nothing but white space.
     #[error("a tag cannot be empty")]
     Empty,
-    /// More than [`LONGEST_TAG`] bytes.
-    #[error("a tag has at most {LONGEST_TAG} bytes; shorten it")]
+    /// More than [`LONGEST_TAG_BYTES`] bytes.
+    #[error("a tag has at most {LONGEST_TAG_BYTES} bytes; shorten it")]
     TooLong,
     /// A comma or a control character.
     #[error("a tag cannot contain {}; a comma separates tags", shown(*.0))]
     Character(char),
     /// An invisible character: the tag would look like another one.
     #[error("{0}")]
-    Unseen(Unwelcome),
+    Unseen(UnwelcomeCharacter),
 }
 
 impl PartialEq for Tag {

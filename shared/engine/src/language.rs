@@ -147,13 +147,13 @@ impl FromStr for DateStyle {
 }
 
 /// The longest format; its output grows with it.
-const LONGEST_FORM: usize = 200;
+const LONGEST_FORM_BYTES: usize = 200;
 
 impl Form {
     /// The format, if strftime knows all its parts.
     pub fn new(text: &str) -> Result<Self, InvalidStyle> {
-        if text.len() > LONGEST_FORM || StrftimeItems::new(text).parse().is_err() {
-            return Err(InvalidStyle::Form(text.chars().take(LONGEST_FORM).collect()));
+        if text.len() > LONGEST_FORM_BYTES || StrftimeItems::new(text).parse().is_err() {
+            return Err(InvalidStyle::Form(text.chars().take(LONGEST_FORM_BYTES).collect()));
         }
         // A test rendering finds what the syntax does not show, such as parts that can only be
         // parsed and not written.

@@ -90,19 +90,19 @@ fn is_no_part_of_a_value(c: char) -> bool {
 /// # Errors
 ///
 /// The character that no value may hold.
-pub fn value(written: &str) -> Result<Cow<'_, str>, Unwelcome> {
+pub fn value(written: &str) -> Result<Cow<'_, str>, UnwelcomeCharacter> {
     let around = |c: char| c.is_whitespace() || turns_direction(c) || c == '\u{feff}';
     let written = written.trim_matches(around);
     match written.chars().find(|c| is_no_part_of_a_value(*c)) {
-        Some(c) => Err(Unwelcome(c)),
+        Some(c) => Err(UnwelcomeCharacter(c)),
         None => Ok(composed(written)),
     }
 }
 
 /// A character that is not allowed where it was found. It is shown by its code and its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("it contains {}; {}", Named(*.0), remedy(*.0))]
-pub struct Unwelcome(pub char);
+#[error("it contains {}; {}", NamedCharacter(*.0), remedy(*.0))]
+pub struct UnwelcomeCharacter(pub char);
 
 fn remedy(c: char) -> &'static str {
     match c {
@@ -114,9 +114,9 @@ fn remedy(c: char) -> &'static str {
 }
 
 /// A character as people can look it up: `U+200B (ZERO WIDTH SPACE)`.
-pub struct Named(pub char);
+pub struct NamedCharacter(pub char);
 
-impl fmt::Display for Named {
+impl fmt::Display for NamedCharacter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "U+{:04X}", u32::from(self.0))?;
         match name(self.0) {

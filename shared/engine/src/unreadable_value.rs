@@ -2,11 +2,11 @@
 //!
 //! What is ambiguous is such a value, too: nothing is guessed.
 
-use crate::text::Unwelcome;
+use crate::text::UnwelcomeCharacter;
 use crate::time::UnreadableDate;
 
 /// The longest text value, in bytes.
-pub const LONGEST_TEXT: usize = 4_096;
+pub const LONGEST_TEXT_BYTES: usize = 4_096;
 
 /// Why a sent value was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -19,9 +19,9 @@ pub enum UnreadableValue {
         /// The type that is wanted.
         wanted: &'static str,
     },
-    /// Longer than [`LONGEST_TEXT`].
+    /// Longer than [`LONGEST_TEXT_BYTES`].
     #[error(
-        "the text {begins:?}… has {bytes} bytes; at most {LONGEST_TEXT} are kept, so shorten it"
+        "the text {begins:?}… has {bytes} bytes; at most {LONGEST_TEXT_BYTES} are kept, so shorten it"
     )]
     TooLong {
         /// How it begins.
@@ -56,7 +56,7 @@ pub enum UnreadableValue {
     },
     /// A character that no value may hold.
     #[error(transparent)]
-    Character(#[from] Unwelcome),
+    Character(#[from] UnwelcomeCharacter),
     /// Not a date.
     #[error(transparent)]
     Date(#[from] UnreadableDate),

@@ -121,16 +121,20 @@ pub fn shard(contact: &ContactId) -> u32 {
 }
 
 /// The longest id of a dead letter, in bytes.
-const LONGEST_ID: usize = 128;
+const LONGEST_ID_BYTES: usize = 128;
 
 /// The id of a dead letter, which can stand in a path as it is.
 pub fn dead_letter_id(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.:".contains(c) { c } else { ':' };
-    if name.len() <= LONGEST_ID {
+    if name.len() <= LONGEST_ID_BYTES {
         return name.chars().map(plain).collect();
     }
     let by = name.split('/').next().unwrap_or_default();
-    format!("{}:{}", by.chars().take(LONGEST_ID / 4).map(plain).collect::<String>(), sha256(name))
+    format!(
+        "{}:{}",
+        by.chars().take(LONGEST_ID_BYTES / 4).map(plain).collect::<String>(),
+        sha256(name)
+    )
 }
 
 /// The keys of one account.

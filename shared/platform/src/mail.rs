@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dacapo_engine::address;
 use dacapo_engine::campaign::format::{Document, Email, Purpose, Sender};
-use dacapo_engine::campaign::validate::{LONGEST_SENDER_NAME, LONGEST_SUBJECT};
+use dacapo_engine::campaign::validate::{LONGEST_SENDER_NAME_BYTES, LONGEST_SUBJECT_BYTES};
 use dacapo_engine::template::{Budget, Escape, MergeValues, one_line, placeholders};
 
 use crate::blocking::Blocking;
@@ -36,7 +36,7 @@ fn shortened(line: String, most: usize) -> String {
 /// Who a mail comes from: the name is one line, and no longer than may be.
 pub(crate) fn sender_line(sender: &Sender, address: String) -> Sender {
     let name = sender.name.as_deref().map(one_line).filter(|name| !name.is_empty());
-    Sender { name: name.map(|name| shortened(name, LONGEST_SENDER_NAME)), address }
+    Sender { name: name.map(|name| shortened(name, LONGEST_SENDER_NAME_BYTES)), address }
 }
 
 /// Why a mail does not leave that nobody sends.
@@ -64,7 +64,7 @@ pub(crate) struct Envelope<'a> {
 /// The rendered parts: subject and bodies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// The subject, one line of at most [`LONGEST_SUBJECT`] bytes.
+    /// The subject, one line of at most [`LONGEST_SUBJECT_BYTES`] bytes.
     pub subject: String,
     /// The plain text, if the e-mail has one.
     pub text: Option<String>,
@@ -178,7 +178,7 @@ pub fn rendered(
 ) -> Result<Rendered, Unrendered> {
     let mut renderer = Renderer::new(values, budget);
     let subject = one_line(&renderer.render(&email.subject, Escape::Text)?);
-    let subject = shortened(subject, LONGEST_SUBJECT);
+    let subject = shortened(subject, LONGEST_SUBJECT_BYTES);
     if subject.is_empty() {
         return Err(Unrendered::because("the subject is empty"));
     }
@@ -265,7 +265,7 @@ mod tests {
         for name in ["a".repeat(3_000), "😀".repeat(800), "ab ".repeat(900)] {
             let email = json!({ "subject": format!("Hello {name}"), "text": "x", "purpose": "transactional" });
             let subject = said(&email).subject;
-            assert!((490..=LONGEST_SUBJECT).contains(&subject.len()), "{}", subject.len());
+            assert!((490..=LONGEST_SUBJECT_BYTES).contains(&subject.len()), "{}", subject.len());
             assert!(subject.starts_with("Hello ") && subject.ends_with('…'), "{subject}");
         }
     }

@@ -20,7 +20,7 @@ use super::{Answer, Call, Host};
 const KEY: &str = "in-process";
 
 /// The most bytes of an answer.
-const LONGEST: usize = 16 * 1024 * 1024;
+const LONGEST_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// See the module.
 pub struct InProcess {
@@ -90,7 +90,9 @@ impl Host for InProcess {
         self.runtime.block_on(async {
             let response = router.clone().oneshot(request).await.map_err(|e| e.to_string())?;
             let status = response.status().as_u16();
-            let bytes = to_bytes(response.into_body(), LONGEST).await.map_err(|e| e.to_string())?;
+            let bytes = to_bytes(response.into_body(), LONGEST_ANSWER_BYTES)
+                .await
+                .map_err(|e| e.to_string())?;
             Ok(Answer::of(status, &String::from_utf8_lossy(&bytes)))
         })
     }

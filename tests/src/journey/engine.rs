@@ -1,4 +1,4 @@
-//! The pure engine as a stage: a world in memory, without any store.
+//! The pure engine as a harness: a world in memory, without any store.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -100,12 +100,12 @@ impl Played {
                 scope.spawn(move || {
                     while let Some(journey) = next(ahead) {
                         let one = one(&journey, &mut player);
-                        played.lock().expect("nobody panics while holding it").add(one);
+                        played.lock().expect("no thread panics while holding it").add(one);
                     }
                 });
             }
         });
-        played.into_inner().expect("nobody panics while holding it")
+        played.into_inner().expect("no thread panics while holding it")
     }
 
     fn add(&mut self, other: Self) {
@@ -136,7 +136,7 @@ impl Display for Played {
 }
 
 fn next(ahead: &Mutex<Vec<Journey>>) -> Option<Journey> {
-    ahead.lock().expect("nobody panics while holding it").pop()
+    ahead.lock().expect("no thread panics while holding it").pop()
 }
 
 fn one<P: Player>(journey: &Journey, player: &mut P) -> Played {

@@ -7,7 +7,7 @@ use dacapo_engine::time::Instant;
 
 use super::script::{Deed, Script};
 
-/// A stage on which scripts are played. It answers in words, so callers do not depend on its types.
+/// What scripts are played on. It answers in words, so callers do not depend on its types.
 pub trait Harness {
     /// The missing features that the script needs; empty if it can be played.
     fn unsupported(&self, script: &Script) -> BTreeSet<Unsupported>;

@@ -1,4 +1,4 @@
-//! A Dacapo behind HTTP as a stage: everything is written and read as external programs do it.
+//! A Dacapo behind HTTP as a harness: everything is written and read as external programs do it.
 //!
 //! Contacts are written by an API key named *zapier* and released by one named *console*, as the
 //! scripts' causes say.
@@ -45,8 +45,8 @@ pub(super) struct Person {
 }
 
 impl<H: Host> HttpHarness<H> {
-    /// A stage on a host that is not started yet. `stops` is whether `stop` is played there, by a
-    /// mass action.
+    /// A harness for scripts on a host that is not started yet. `stops` is whether `stop` is
+    /// played there, by a mass action.
     pub fn on(host: H, stops: bool) -> Self {
         let (zapier, console) = (String::new(), String::new());
         Self { host, stops, zapier, console, people: BTreeMap::new() }
@@ -249,7 +249,7 @@ impl<H: Host> Harness for HttpHarness<H> {
                 Some(
                     Command::Account
                     | Command::Show(Shows::Mails | Shows::History | Shows::Causes | Shows::Traces)
-                    | Command::Question(_),
+                    | Command::Query(_),
                 )
                 | None => {}
             }

@@ -1,4 +1,4 @@
-//! Objects on a stage behind HTTP: posted as Zapier posts them, and told by their names.
+//! Objects on a harness behind HTTP: posted as Zapier posts them, and told by their names.
 
 use serde_json::{Map, Value, json};
 

@@ -45,4 +45,4 @@ pub use harness::{
 };
 pub use http::HttpHarness;
 pub use play::play;
-pub use script::{Change, Deed, Object, Publish, Question, Script, address};
+pub use script::{Change, Deed, Object, Publish, Query, Script, address};

@@ -6,7 +6,7 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::{Instant, Zone};
 
 use super::harness::{Harness, HistoryLine, NoEffect, Observation};
-use super::script::{Command, Deed, Question, Script, Shows};
+use super::script::{Command, Deed, Query, Script, Shows};
 
 /// Plays a script and returns it with its results.
 ///
@@ -61,13 +61,13 @@ impl Player<'_> {
                 }
                 self.show()
             }
-            Command::Question(question) => {
+            Command::Query(query) => {
                 if !self.begun {
                     return Err(FIRST.to_owned());
                 }
                 self.harness.settle()?;
                 self.show()?;
-                self.answer(question)
+                self.answer(query)
             }
         }
     }
@@ -148,9 +148,9 @@ impl Player<'_> {
         Ok(())
     }
 
-    fn answer(&mut self, question: &Question) -> Result<(), String> {
-        match question {
-            Question::Where(contact) => {
+    fn answer(&mut self, query: &Query) -> Result<(), String> {
+        match query {
+            Query::Where(contact) => {
                 let places = self.harness.enrollment_states(contact)?;
                 if places.is_empty() {
                     let _ = writeln!(self.out, "    > nowhere");
@@ -177,7 +177,7 @@ impl Player<'_> {
                     let _ = writeln!(self.out);
                 }
             }
-            Question::History(contact, words) => {
+            Query::History(contact, words) => {
                 for told in self.harness.history(contact)? {
                     if told.text.contains(words) {
                         let element = told.element.as_deref().unwrap_or("-");
@@ -189,7 +189,7 @@ impl Player<'_> {
                     }
                 }
             }
-            Question::Statistics(campaign) => {
+            Query::Statistics(campaign) => {
                 let counts = self.harness.statistics(campaign.as_str())?;
                 let said: Vec<String> =
                     counts.iter().map(|(word, count)| format!("{word} {count}")).collect();

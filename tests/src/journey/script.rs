@@ -1,4 +1,4 @@
-//! Reads a script: one parser for all stages.
+//! Reads a script: one parser for all harnesses.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -44,8 +44,8 @@ pub enum Command {
     Show(Shows),
     /// Something happens.
     Deed(Deed),
-    /// Something is asked.
-    Question(Question),
+    /// Something is asked for.
+    Query(Query),
 }
 
 /// What is shown.
@@ -192,9 +192,9 @@ pub fn address(name: &str) -> String {
     format!("{name}@example.com")
 }
 
-/// What is asked.
+/// What a script asks for.
 #[derive(Debug)]
-pub enum Question {
+pub enum Query {
     /// Where a contact is.
     Where(String),
     /// Which lines of a contact's history have these words.
@@ -248,7 +248,7 @@ impl Script {
     pub fn deeds(&self) -> impl Iterator<Item = &Deed> {
         self.lines.iter().filter_map(|line| match &line.command {
             Some(Command::Deed(deed)) => Some(deed),
-            Some(Command::Account | Command::Show(_) | Command::Question(_)) | None => None,
+            Some(Command::Account | Command::Show(_) | Command::Query(_)) | None => None,
         })
     }
 
@@ -290,16 +290,16 @@ impl Script {
             }
             ["show", what] => return shows(what).map(Command::Show),
             ["where", rest @ ..] => {
-                return Ok(Command::Question(Question::Where(rest.join(" "))));
+                return Ok(Command::Query(Query::Where(rest.join(" "))));
             }
             ["history", rest @ ..] => {
                 let (subject, words) = subject(rest);
-                let question = Question::History(subject, words.join(" "));
-                return Ok(Command::Question(question));
+                let query = Query::History(subject, words.join(" "));
+                return Ok(Command::Query(query));
             }
             ["erase", contact] => Deed::Erase((*contact).to_owned()),
             ["statistics", name] => {
-                return Ok(Command::Question(Question::Statistics(campaign_id(name)?)));
+                return Ok(Command::Query(Query::Statistics(campaign_id(name)?)));
             }
             ["mail", "service", answers @ ..] => Deed::MailService(match answers {
                 ["accepts"] => Outcome::Sent,

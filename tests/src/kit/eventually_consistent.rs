@@ -25,7 +25,7 @@ pub struct EventuallyConsistent<T> {
     inner: T,
     behind: Mutex<Behind>,
     /// One refresh at a time, or an older state could overwrite a newer one.
-    looking: tokio::sync::Mutex<()>,
+    refreshing: tokio::sync::Mutex<()>,
 }
 
 /// What eventual reads see.
@@ -46,12 +46,12 @@ impl<T: Table> EventuallyConsistent<T> {
             seen: BTreeMap::new(),
             unseen: Vec::new(),
         };
-        Self { inner, behind: Mutex::new(behind), looking: tokio::sync::Mutex::default() }
+        Self { inner, behind: Mutex::new(behind), refreshing: tokio::sync::Mutex::default() }
     }
 
     /// Counts one eventual read: items whose delay is over are refreshed.
     async fn go_by(&self) -> Result<(), TableError> {
-        let _looking = self.looking.lock().await;
+        let _refreshing = self.refreshing.lock().await;
         let due: Vec<Key> = self.behind(|behind| {
             behind.reads += 1;
             let reads = behind.reads;

@@ -1,4 +1,4 @@
-//! A platform with one campaign whose feed and queue a test moves by hand. The test decides when a
+//! A platform with one campaign whose feed and queue a test advances. The test decides when a
 //! change of the feed and when a message of the queue is delivered. So every order of both can be
 //! tested.
 //!
@@ -26,7 +26,7 @@ use super::{TestBench, bring};
 /// The key that has all scopes.
 pub const ADMIN: &str = "the-admin-key";
 
-const CONSUMER: &str = "by hand";
+const CONSUMER: &str = "manual pump";
 
 /// A platform with one published campaign, whose feed, timers and messages wait for the test.
 pub struct ManualPump {
@@ -42,7 +42,7 @@ pub struct ManualPump {
 }
 
 impl ManualPump {
-    /// A store in memory whose feed can be delivered by hand.
+    /// A store in memory whose feed a test can deliver.
     ///
     /// # Panics
     ///

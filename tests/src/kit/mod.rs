@@ -17,7 +17,7 @@
 //! | [`Pending`], [`bring`] | none; they feed handlers | queues, schedules, event source mappings | visibility timeouts, receive counts, the shapes of Lambda's events |
 //!
 //! A table that stores is `SqliteStore` in memory. [`TestBench`] puts a platform on these ports,
-//! [`ManualPump`] adds a feed and a queue that a test moves by hand, and [`request_units`] measures
+//! [`ManualPump`] adds a feed and a queue that a test advances, and [`request_units`] measures
 //! what a campaign consumes of DynamoDB. The events of Lambda, the visibility timeouts of SQS and
 //! the limits of SES are in `tests/functions`, on top of this kit.
 

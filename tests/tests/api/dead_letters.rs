@@ -8,7 +8,7 @@ use crate::called::Called;
 const PATH: &str = "/v1/dead-letters";
 
 /// Keeps a dead letter, and lets a minute pass.
-async fn aside(api: &Called, name: &str, kind: DeadLetterKind, raw: &str) {
+async fn keep_dead_letter(api: &Called, name: &str, kind: DeadLetterKind, raw: &str) {
     let why = r#"invalid type: string "ann@example.com", expected u64"#;
     let found = NewDeadLetter { name, kind, by: "test", why, raw };
     api.embedded.platform.dead_letters.keep(found).await.expect("it is kept");
@@ -19,9 +19,16 @@ async fn aside(api: &Called, name: &str, kind: DeadLetterKind, raw: &str) {
 /// and an unreadable one.
 async fn with_three() -> Called {
     let api = Called::new().await;
-    aside(&api, "test/report", DeadLetterKind::Report, r#"{"to":"ann@example.com"}"#).await;
-    aside(&api, "test/erase", DeadLetterKind::Message, r#"{"erase":"c1m8r9w900chj68s3"}"#).await;
-    aside(&api, "test/broken", DeadLetterKind::Change, "no JSON").await;
+    keep_dead_letter(&api, "test/report", DeadLetterKind::Report, r#"{"to":"ann@example.com"}"#)
+        .await;
+    keep_dead_letter(
+        &api,
+        "test/erase",
+        DeadLetterKind::Message,
+        r#"{"erase":"c1m8r9w900chj68s3"}"#,
+    )
+    .await;
+    keep_dead_letter(&api, "test/broken", DeadLetterKind::Change, "no JSON").await;
     api
 }
 
@@ -46,7 +53,7 @@ async fn letters_are_listed_oldest_first_without_what_they_say() {
     assert_eq!(all["items"][1]["contact_id"], "c1m8r9w900chj68s3");
     assert!(!all.to_string().contains("ann@example.com"), "{all}");
     // A repeat replaces it, and it is as old as it was.
-    aside(&api, "test/report", DeadLetterKind::Report, "{}").await;
+    keep_dead_letter(&api, "test/report", DeadLetterKind::Report, "{}").await;
     let first = api.get(&format!("{PATH}?limit=1")).await.is(200);
     assert_eq!((ids(&first), &first["items"][0]["at"]), (vec!["test:report"], &expected["at"]));
     let cursor = first["next_cursor"].as_str().expect("more");
@@ -126,11 +133,24 @@ async fn an_erased_contact_has_no_letters() {
     let api = Called::new().await;
     let body = json!({ "email": "ann@example.com" });
     let ann = api.hook(&body).await["contact_id"].as_str().expect("an id").to_owned();
-    aside(&api, "test/wake", DeadLetterKind::Message, &json!({ "erase": ann }).to_string()).await;
-    aside(&api, "test/bounce", DeadLetterKind::Report, r#"{"to":"Ann@Example.com"}"#).await;
+    keep_dead_letter(
+        &api,
+        "test/wake",
+        DeadLetterKind::Message,
+        &json!({ "erase": ann }).to_string(),
+    )
+    .await;
+    keep_dead_letter(&api, "test/bounce", DeadLetterKind::Report, r#"{"to":"Ann@Example.com"}"#)
+        .await;
     assert_eq!(api.delete("/v1/contacts/email:ann@example.com").await.status, 204);
     assert_eq!(api.get(PATH).await.is(200)["items"], json!([]));
     // Nor does it receive one.
-    aside(&api, "test/late", DeadLetterKind::Message, &json!({ "erase": ann }).to_string()).await;
+    keep_dead_letter(
+        &api,
+        "test/late",
+        DeadLetterKind::Message,
+        &json!({ "erase": ann }).to_string(),
+    )
+    .await;
     assert_eq!(api.get(PATH).await.is(200)["items"], json!([]));
 }

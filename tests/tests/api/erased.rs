@@ -89,12 +89,11 @@ async fn erased_is_erased_in_every_file() {
         }
     }
     api.idle().await;
-    let aside =
-        json!({ "email": ADDRESS, "about": api.get(&path).await.is(200)["id"] }).to_string();
+    let raw = json!({ "email": ADDRESS, "about": api.get(&path).await.is(200)["id"] }).to_string();
     let why = "nobody can read it";
-    let letter =
-        NewDeadLetter { name: "test", kind: DeadLetterKind::Report, by: "test", why, raw: &aside };
-    api.embedded.platform.dead_letters.keep(letter).await.expect("it is kept");
+    let dead_letter =
+        NewDeadLetter { name: "test", kind: DeadLetterKind::Report, by: "test", why, raw: &raw };
+    api.embedded.platform.dead_letters.keep(dead_letter).await.expect("it is kept");
     assert!(!found(directory.path(), &WORDS).is_empty(), "it is looked for in the right place");
 
     assert_eq!(api.delete(&path).await.status, 204);

@@ -370,9 +370,9 @@ async fn an_account_is_erased_with_everything_and_can_be_used_again() {
         assert_eq!(left["items"], json!([]), "{list}");
     }
     assert_eq!(api.get("/dev/messages").await.is(200)["items"], json!([]));
-    let aside = platform.store.keys.dead_letter("stream/7");
-    let aside = platform.store.table.get(&aside, Consistency::Strong).await.unwrap();
-    assert_eq!(aside, None, "it may name somebody");
+    let dead_letter = platform.store.keys.dead_letter("stream/7");
+    let dead_letter = platform.store.table.get(&dead_letter, Consistency::Strong).await.unwrap();
+    assert_eq!(dead_letter, None, "it may name somebody");
     assert_eq!(api.with_key(&admin, "GET", "/v1/contacts").await.status, 401);
     let jobs = api.get("/v1/mass-actions").await.is(200);
     assert_eq!(jobs["items"].as_array().map(Vec::len), Some(1), "who did it is kept");

@@ -146,7 +146,7 @@ async fn a_revoked_key_never_works_again_however_its_call_is_repeated() {
     let path = format!("/v1/keys/{}", made["id"].as_str().unwrap());
     api.delete(&path).await.is(204);
     is_replayed(&first, &api.once("kB1", "/v1/keys", &body).await);
-    assert_eq!(opens(&api, &made["key"]).await, 401, "deleted for good");
+    assert_eq!(opens(&api, &made["key"]).await, 401, "deleted permanently");
     assert_eq!(api.get("/v1/keys").await.is(200)["items"], json!([]));
     // The key of the call is kept for 24 hours, and then it is a new one.
     later(&api, 26).await;

@@ -85,7 +85,7 @@ async fn told(seed: u64) {
     };
     let before = stopped(&cloud).await;
     cloud.settle_jobs().await;
-    assert_eq!(stopped(&cloud).await, before, "somebody went on");
+    assert_eq!(stopped(&cloud).await, before, "a worker went on");
     let (status, again) = call(&router, "DELETE", &path(&taken), &Value::Null).await;
     assert_eq!((status, again), (200, ended));
 }

@@ -1,5 +1,5 @@
 //! A job about those that stand so in a campaign, over all faults of the cloud: who stood so is
-//! done once and counted once, whoever dies on the way, and nobody else is touched (R16).
+//! done once and counted once, whichever worker dies on the way, and no other is touched (R16).
 
 use std::collections::BTreeMap;
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{CampaignId, ContactId};
-use dacapo_engine::simulation::{Due, Observed, Work, World};
+use dacapo_engine::simulation::{Due, Observed, SimulatedWork, World};
 use dacapo_engine::time::Instant;
 
 /// More work than any story makes: a story that makes more never comes to rest.
@@ -33,13 +33,13 @@ pub(crate) enum OrderingKey {
     Jobs(ContactId, CampaignId),
 }
 
-pub(crate) fn ordering_key(work: &Work) -> Option<OrderingKey> {
+pub(crate) fn ordering_key(work: &SimulatedWork) -> Option<OrderingKey> {
     match work {
-        Work::Contact { image, .. } => Some(OrderingKey::Feed(image.id.clone())),
-        Work::Effects { contact, campaign, .. } => {
+        SimulatedWork::Contact { image, .. } => Some(OrderingKey::Feed(image.id.clone())),
+        SimulatedWork::Effects { contact, campaign, .. } => {
             Some(OrderingKey::Effects(contact.clone(), campaign.clone()))
         }
-        Work::Event(contact, campaign, event) => match event {
+        SimulatedWork::Event(contact, campaign, event) => match event {
             Event::Commanded { from, .. } => {
                 let from = from.campaign.clone();
                 Some(OrderingKey::Command(contact.clone(), campaign.clone(), from))
@@ -63,20 +63,20 @@ pub(crate) fn ordering_key(work: &Work) -> Option<OrderingKey> {
 }
 
 /// The ordering key of the work.
-pub(crate) fn contact_of(work: &Work) -> &ContactId {
+pub(crate) fn contact_of(work: &SimulatedWork) -> &ContactId {
     match work {
-        Work::Contact { image, .. } => &image.id,
-        Work::Effects { contact, .. } | Work::Event(contact, ..) => contact,
+        SimulatedWork::Contact { image, .. } => &image.id,
+        SimulatedWork::Effects { contact, .. } | SimulatedWork::Event(contact, ..) => contact,
     }
 }
 
 /// A piece of work that was performed, with the state before it.
 pub(crate) struct Performed<'a> {
-    pub(crate) work: &'a Work,
+    pub(crate) work: &'a SimulatedWork,
     pub(crate) before: &'a BTreeMap<Key, Enrollment>,
     pub(crate) now: Instant,
     /// What it made.
-    pub(crate) made: &'a [Work],
+    pub(crate) made: &'a [SimulatedWork],
     /// Its visible effects.
     pub(crate) observed: &'a [Observed],
     pub(crate) world: &'a World,
@@ -95,7 +95,7 @@ impl Performed<'_> {
 /// An observer of every piece of work.
 pub(crate) trait Watch {
     /// Before it.
-    fn before(&mut self, _: &World, _: &Work) {}
+    fn before(&mut self, _: &World, _: &SimulatedWork) {}
     /// After it.
     fn after(&mut self, _: &Performed<'_>) {}
     /// Whether nothing waits and no timer is due.
@@ -111,13 +111,13 @@ impl Watch for Unwatched {}
 pub(crate) struct Drive {
     pub(crate) world: World,
     /// The waiting work.
-    pub(crate) queue: Vec<Work>,
+    pub(crate) queue: Vec<SimulatedWork>,
     /// The performed work, oldest first.
-    pub(crate) done: Vec<Work>,
+    pub(crate) done: Vec<SimulatedWork>,
     /// Timers that a repeat has set a second time.
     late: Vec<Due>,
     /// Work that found no enrollment and made none, or found a pause: no state records it.
-    forgotten: Vec<Work>,
+    forgotten: Vec<SimulatedWork>,
 }
 
 impl Drive {
@@ -139,7 +139,7 @@ impl Drive {
         self.queue.extend(made);
     }
 
-    fn taken(&mut self) -> Vec<Work> {
+    fn taken(&mut self) -> Vec<SimulatedWork> {
         let mut made = Vec::new();
         while !self.world.waiting().is_empty() {
             made.push(self.world.take_waiting(0));
@@ -177,7 +177,7 @@ impl Drive {
     }
 
     /// Performs a piece of work. Returns whether it was possible.
-    fn perform_now(&mut self, work: &Work, watch: &mut dyn Watch) -> bool {
+    fn perform_now(&mut self, work: &SimulatedWork, watch: &mut dyn Watch) -> bool {
         watch.before(&self.world, work);
         let before: BTreeMap<Key, Enrollment> = self
             .world
@@ -204,7 +204,7 @@ impl Drive {
         let held_back = self.world.observed[seen..]
             .iter()
             .any(|one| matches!(one, Observed::Ignored(_, _, _, Ignored::Paused)));
-        if let Work::Event(contact, campaign, _) = work
+        if let SimulatedWork::Event(contact, campaign, _) = work
             && (held_back || self.world.enrollment(contact, campaign).is_none())
         {
             self.forgotten.push(work.clone());
@@ -220,7 +220,8 @@ impl Drive {
     /// Fires a timer that is due.
     pub(crate) fn fire(&mut self, due: &Due, watch: &mut dyn Watch) {
         if self.world.take_timer(due) {
-            let work = Work::Event(due.contact.clone(), due.campaign.clone(), due.event.clone());
+            let work =
+                SimulatedWork::Event(due.contact.clone(), due.campaign.clone(), due.event.clone());
             if self.perform_now(&work, watch) {
                 self.done.push(work);
             } else {
@@ -271,7 +272,7 @@ impl Drive {
     pub(crate) fn refresh(&mut self, contact: &ContactId, campaigns: &[CampaignId]) {
         for _ in 0..MOST_WORK {
             for campaign in campaigns {
-                let work = Work::Event(contact.clone(), campaign.clone(), Event::Changed);
+                let work = SimulatedWork::Event(contact.clone(), campaign.clone(), Event::Changed);
                 self.perform_now(&work, &mut Unwatched);
             }
             let feed = Some(OrderingKey::Feed(contact.clone()));
@@ -287,7 +288,7 @@ impl Drive {
     pub(crate) fn repeat(&mut self, nth: usize) {
         let again = self.done[nth].clone();
         let ordering_key_of_it = ordering_key(&again);
-        let mut echo: Vec<Work> = match ordering_key_of_it {
+        let mut echo: Vec<SimulatedWork> = match ordering_key_of_it {
             Some(_) => self.done[nth..]
                 .iter()
                 .filter(|w| ordering_key(w) == ordering_key_of_it)
@@ -318,7 +319,7 @@ impl Drive {
 
     /// Work that still waits is no repeat, but the same work delivered twice. Work that no state
     /// records would be new, and so would be work that a version published meanwhile orders.
-    fn is_a_repeat(&self, work: &Work, queued: usize) -> bool {
+    fn is_a_repeat(&self, work: &SimulatedWork, queued: usize) -> bool {
         let key = ordering_key(work);
         let is_told = matches!(key, Some(OrderingKey::Command(..) | OrderingKey::Status(..)));
         let was_told = !is_told || self.done.contains(work);
@@ -332,7 +333,7 @@ impl Drive {
         self.late = late;
         let due: Vec<Due> = due;
         for due in due {
-            self.done.push(Work::Event(due.contact, due.campaign, due.event));
+            self.done.push(SimulatedWork::Event(due.contact, due.campaign, due.event));
             self.repeat(self.done.len() - 1);
             self.done.pop();
         }

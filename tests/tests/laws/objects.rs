@@ -7,7 +7,7 @@ use dacapo_engine::contact::Patch;
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::field::FieldValue;
 use dacapo_engine::ids::{CampaignId, ContactId, FieldKey, ObjectType};
-use dacapo_engine::simulation::{ObjectKey, Observed, Work, World};
+use dacapo_engine::simulation::{ObjectKey, Observed, SimulatedWork, World};
 use dacapo_engine::time::{Instant, Zone};
 use proptest::prelude::*;
 
@@ -155,7 +155,7 @@ fn work(world: &mut World, choose: &mut impl FnMut(usize) -> usize) {
         let Some(subject) = chosen(&subjects, choose) else { return };
         let first = due.into_iter().find(|due| due.contact == *subject).unwrap();
         world.take_timer(&first);
-        world.perform(Work::Event(first.contact, first.campaign, first.event));
+        world.perform(SimulatedWork::Event(first.contact, first.campaign, first.event));
     }
     panic!("the world never comes to rest");
 }
@@ -260,7 +260,7 @@ fn r72_a_persons_changes_reach_an_object_once_and_in_order() {
             story.act(act, &mut world, About::Objects, &there);
             while !world.waiting().is_empty() {
                 let work = world.take_waiting(0);
-                if let Work::Contact { image, .. } = &work {
+                if let SimulatedWork::Contact { image, .. } = &work {
                     if image.id.is_object() {
                         let person_rev = last.entry(image.id.clone()).or_insert(0);
                         assert!(image.person_rev >= *person_rev, "out of order: {image:?}");

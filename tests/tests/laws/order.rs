@@ -12,7 +12,7 @@ use dacapo_engine::decide::Event;
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::history::{Cause, Line};
 use dacapo_engine::ids::{CampaignId, FieldKey};
-use dacapo_engine::simulation::{Observed, Work, World};
+use dacapo_engine::simulation::{Observed, SimulatedWork, World};
 use dacapo_engine::statistics::Tally;
 use dacapo_engine::time::Instant;
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ struct Outcome {
     contacts: Vec<Contact>,
     enrollments: BTreeMap<Key, Enrollment>,
     history: BTreeMap<Key, Vec<(Instant, Cause, Line)>>,
-    messages: Vec<dacapo_engine::simulation::Message>,
+    messages: Vec<dacapo_engine::simulation::SimulatedMessage>,
     timers: Vec<(Instant, Key, Event)>,
 }
 
@@ -104,8 +104,8 @@ fn stories_with_repeats() -> impl Strategy<Value = Story> {
 }
 
 /// A person's request is made once; no queue repeats it.
-fn is_a_request(work: &Work) -> bool {
-    matches!(work, Work::Event(_, _, Event::Released { .. } | Event::ByHand { .. }))
+fn is_a_request(work: &SimulatedWork) -> bool {
+    matches!(work, SimulatedWork::Event(_, _, Event::Released { .. } | Event::ByHand { .. }))
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn repeat(once: &mut Drive, twice: &mut Drive, byte: usize) {
 /// What happened in a story, to be replayed in part.
 enum Step {
     Act(Instant, usize),
-    Work(Instant, Work),
+    SimulatedWork(Instant, SimulatedWork),
 }
 
 #[derive(Default)]
@@ -156,7 +156,7 @@ struct Recorder(Vec<Step>);
 
 impl Watch for Recorder {
     fn after(&mut self, done: &Performed<'_>) {
-        self.0.push(Step::Work(done.now, done.work.clone()));
+        self.0.push(Step::SimulatedWork(done.now, done.work.clone()));
     }
 }
 
@@ -188,23 +188,25 @@ fn r3_the_order_between_contacts_changes_nothing() {
                         act => story.act(act, &mut alone, &mut Unwatched),
                     }
                 }
-                Step::Work(at, work) if *contact_of(work) == ann => {
+                Step::SimulatedWork(at, work) if *contact_of(work) == ann => {
                     alone.world.jump_to(*at);
                     perform_the_same(&mut alone, work);
                 }
-                Step::Work(..) => {}
+                Step::SimulatedWork(..) => {}
             }
         }
         assert_same(&outcome(&both.world, &[0]), &outcome(&alone.world, &[0]));
     });
 }
 
-fn perform_the_same(drive: &mut Drive, work: &Work) {
+fn perform_the_same(drive: &mut Drive, work: &SimulatedWork) {
     if let Some(place) = drive.queue.iter().position(|queued| queued == work) {
         drive.perform(place, &mut Unwatched);
         return;
     }
-    let Work::Event(contact, campaign, event) = work else { panic!("{work:?} does not wait") };
+    let SimulatedWork::Event(contact, campaign, event) = work else {
+        panic!("{work:?} does not wait")
+    };
     let due = drive.due();
     let due = due
         .iter()
@@ -237,11 +239,11 @@ fn r3_the_feed_comes_one_by_one_or_in_one_batch() {
         for _ in 0..one_by_one.queue.len() {
             one_by_one.perform(0, &mut Unwatched);
         }
-        in_one.queue = vec![Work::Contact { before: first, image: Box::new(image) }];
+        in_one.queue = vec![SimulatedWork::Contact { before: first, image: Box::new(image) }];
         in_one.perform(0, &mut Unwatched);
         // The effects of both are performed, but not those that follow from them.
         for drive in [&mut one_by_one, &mut in_one] {
-            let effects = |work: &Work| matches!(work, Work::Effects { .. });
+            let effects = |work: &SimulatedWork| matches!(work, SimulatedWork::Effects { .. });
             while let Some(place) = drive.queue.iter().position(effects) {
                 drive.perform(place, &mut Unwatched);
             }
@@ -322,8 +324,9 @@ fn r3_the_order_between_feed_and_timers_at_one_instant_changes_nothing() {
         feed_first.world.write(&ann, &patch(due.at, what), by());
         feed_first.collect();
         let written = feed_first.world.contact(&ann).expect("she is there").rev;
-        let feed =
-            |work: &Work| ordering_key(work).is_some() && matches!(work, Work::Contact { .. });
+        let feed = |work: &SimulatedWork| {
+            ordering_key(work).is_some() && matches!(work, SimulatedWork::Contact { .. })
+        };
         let mut timer_first = feed_first.clone();
         if let Some(place) = feed_first.queue.iter().position(feed) {
             feed_first.perform(place, &mut Unwatched);
@@ -334,7 +337,8 @@ fn r3_the_order_between_feed_and_timers_at_one_instant_changes_nothing() {
             timer_first.perform(place, &mut Unwatched);
         }
         // A timer that found changes which the contact no longer keeps has waited for the feed.
-        let timer = Work::Event(due.contact.clone(), due.campaign.clone(), due.event.clone());
+        let timer =
+            SimulatedWork::Event(due.contact.clone(), due.campaign.clone(), due.event.clone());
         if let Some(place) = timer_first.queue.iter().position(|work| *work == timer) {
             timer_first.perform(place, &mut Unwatched);
         }
@@ -346,7 +350,7 @@ fn r3_the_order_between_feed_and_timers_at_one_instant_changes_nothing() {
             return;
         }
         for drive in [&mut feed_first, &mut timer_first] {
-            let effects = |work: &Work| matches!(work, Work::Effects { .. });
+            let effects = |work: &SimulatedWork| matches!(work, SimulatedWork::Effects { .. });
             while let Some(place) = drive.queue.iter().position(effects) {
                 drive.perform(place, &mut Unwatched);
             }

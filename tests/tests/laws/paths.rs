@@ -7,7 +7,7 @@ use dacapo_engine::contact::Patch;
 use dacapo_engine::decide::Event;
 use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::ids::{CampaignId, Tag};
-use dacapo_engine::simulation::{Work, World};
+use dacapo_engine::simulation::{SimulatedWork, World};
 use dacapo_engine::time::Zone;
 
 use crate::stories::{by, contact_id, dawn};
@@ -51,7 +51,7 @@ fn enrolled<'a>(world: &'a World, campaign: &str) -> &'a Enrollment {
 
 /// Decides the changes of contacts; the effects of decisions wait.
 fn look(world: &mut World) {
-    let is_contact = |work: &Work| matches!(work, Work::Contact { .. });
+    let is_contact = |work: &SimulatedWork| matches!(work, SimulatedWork::Contact { .. });
     while let Some(nth) = world.waiting().iter().position(is_contact) {
         let work = world.take_waiting(nth);
         world.perform(work);
@@ -59,16 +59,16 @@ fn look(world: &mut World) {
 }
 
 /// The waiting changes of contacts, and all other waiting work.
-fn taken(world: &mut World) -> (Vec<Work>, Vec<Work>) {
+fn taken(world: &mut World) -> (Vec<SimulatedWork>, Vec<SimulatedWork>) {
     let mut taken = Vec::new();
     while !world.waiting().is_empty() {
         taken.push(world.take_waiting(0));
     }
-    taken.into_iter().partition(|work| matches!(work, Work::Contact { .. }))
+    taken.into_iter().partition(|work| matches!(work, SimulatedWork::Contact { .. }))
 }
 
 /// One part of the feed after the other, then both once more.
-fn performed(world: &mut World, parts: [&[Work]; 2]) {
+fn performed(world: &mut World, parts: [&[SimulatedWork]; 2]) {
     for part in parts.into_iter().chain(parts) {
         for work in part {
             world.perform(work.clone());
@@ -150,7 +150,8 @@ fn r11_what_was_asked_before_an_email_comes_before_the_write_after_it() {
     world.perform(effects);
     // The reset is delayed; the message leaves, and the path writes.
     let one = id("one");
-    let is_asked = |work: &Work| matches!(work, Work::Event(_, asked, _) if *asked == one);
+    let is_asked =
+        |work: &SimulatedWork| matches!(work, SimulatedWork::Event(_, asked, _) if *asked == one);
     let asked = world.waiting().iter().position(is_asked).expect("it asks");
     let asked = world.take_waiting(asked);
     world.settle();
@@ -218,7 +219,7 @@ fn r3_what_a_decision_wrote_comes_as_a_change_of_its_own_and_is_not_lost() {
     add(&mut world, "A");
     add(&mut world, "B");
     // One decision handles both changes, before the feed delivers what it writes: B came without M.
-    world.perform(Work::Event(contact_id(0), id("one"), Event::Changed));
+    world.perform(SimulatedWork::Event(contact_id(0), id("one"), Event::Changed));
     assert_eq!(enrolled(&world, "one").tokens.len(), 0);
     world.settle();
     assert_eq!(enrolled(&world, "one").tokens.len(), 1);

@@ -6,7 +6,7 @@ use dacapo_engine::contact::Change;
 use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::history::Happened;
 use dacapo_engine::ids::{ElementId, Tag};
-use dacapo_engine::simulation::{Work, World};
+use dacapo_engine::simulation::{SimulatedWork, World};
 
 use crate::check;
 use crate::drive::{Performed, Watch};
@@ -54,7 +54,7 @@ impl Watch for Pauses {
                     assert!(!fires(&line.what), "{key:?}: {line:?} after {:?}", done.work);
                 }
             }
-            let Work::Contact { before: rev, image } = done.work else { continue };
+            let SimulatedWork::Contact { before: rev, image } = done.work else { continue };
             let unseen = image.changes_after(before.seen.max(*rev)).unwrap_or(&[]);
             let barred = matches!(before.status, Status::Stopped | Status::Held);
             let ([change], false) = (unseen, image.id != key.0 || barred) else { continue };

@@ -7,7 +7,7 @@ use dacapo_engine::decide::Event;
 use dacapo_engine::enrollment::{Enrollment, Guard, Status};
 use dacapo_engine::field::FieldValue;
 use dacapo_engine::ids::{FieldKey, Tag};
-use dacapo_engine::simulation::{Work, World};
+use dacapo_engine::simulation::{SimulatedWork, World};
 use dacapo_engine::time::Zone;
 
 use crate::drive::{Drive, Unwatched, ordering_key};
@@ -90,7 +90,7 @@ fn r16_a_stop_that_overtakes_the_feed_stops_whom_it_finds_entering() {
     write(&mut drive.world, &tagged("A"));
     drive.world.mass_stop(&campaign_id(0), false, false);
     drive.collect();
-    let stop = drive.queue.iter().position(|work| !matches!(work, Work::Contact { .. }));
+    let stop = drive.queue.iter().position(|work| !matches!(work, SimulatedWork::Contact { .. }));
     drive.perform(stop.expect("it waits"), &mut Unwatched);
     assert_eq!(ann(&drive).status, Status::Stopped);
     drive.settle(&mut Unwatched);
@@ -117,9 +117,11 @@ fn r3_a_repeated_job_does_not_enroll_again_after_a_reset() {
     drive.collect();
     drive.settle(&mut Unwatched);
     assert_eq!(ann(&drive).status, Status::Ready);
-    let Some(Work::Event(_, _, Event::EnrollExisting { job })) = job else { panic!("{job:?}") };
+    let Some(SimulatedWork::Event(_, _, Event::EnrollExisting { job })) = job else {
+        panic!("{job:?}")
+    };
     let again = Event::EnrollExisting { job };
-    drive.queue.push(Work::Event(contact_id(0), campaign_id(0), again));
+    drive.queue.push(SimulatedWork::Event(contact_id(0), campaign_id(0), again));
     drive.settle(&mut Unwatched);
     assert_eq!(ann(&drive).status, Status::Ready);
 }
@@ -142,7 +144,7 @@ fn r50_a_change_that_comes_late_brings_no_older_version_back() {
     drive.world.jump_to(dawn() + chrono::TimeDelta::seconds(1));
     drive.world.publish(document("  in: { type: start, when: { tag: A } }"), true, false);
     drive.collect();
-    let feed = drive.queue.iter().position(|work| matches!(work, Work::Contact { .. }));
+    let feed = drive.queue.iter().position(|work| matches!(work, SimulatedWork::Contact { .. }));
     drive.perform(feed.expect("it waits"), &mut Unwatched);
     // An image is decided in the version that applied before its changes; a decision on the latest
     // contact migrates.

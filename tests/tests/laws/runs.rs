@@ -10,7 +10,7 @@ use dacapo_engine::contact::Change;
 use dacapo_engine::decide::{Effect, Event};
 use dacapo_engine::enrollment::{Enrollment, MessageRest, Rest, Status};
 use dacapo_engine::history::{Happened, Line};
-use dacapo_engine::simulation::{Observed, Work, World};
+use dacapo_engine::simulation::{Observed, SimulatedWork, World};
 use dacapo_engine::statistics::Outcome;
 
 use crate::check;
@@ -104,7 +104,7 @@ impl Watch for OldRuns {
             assert_eq!(token.element, message.element);
         }
         for made in done.made {
-            let Work::Effects { contact, campaign, effects, .. } = made else { continue };
+            let SimulatedWork::Effects { contact, campaign, effects, .. } = made else { continue };
             let enrollment = done.world.enrollment(contact, campaign).expect("it was committed");
             for effect in effects {
                 if let Effect::Schedule { run, step, due } = effect
@@ -162,9 +162,9 @@ fn has_message(world: &World, run: u32, step: u32) -> bool {
 }
 
 impl Watch for Stale {
-    fn before(&mut self, world: &World, work: &Work) {
+    fn before(&mut self, world: &World, work: &SimulatedWork) {
         self.instead = None;
-        let Work::Event(contact, campaign, event) = work else { return };
+        let SimulatedWork::Event(contact, campaign, event) = work else { return };
         if matches!(event, Event::Changed) {
             return;
         }
@@ -172,7 +172,11 @@ impl Watch for Stale {
         // A message is decided again until it has seen what its own campaign wrote meanwhile (R31).
         let looks = if matches!(event, Event::DeliveryDue { .. }) { MOST_LOOKS } else { 1 };
         for _ in 0..looks {
-            instead.perform(Work::Event(contact.clone(), campaign.clone(), Event::Changed));
+            instead.perform(SimulatedWork::Event(
+                contact.clone(),
+                campaign.clone(),
+                Event::Changed,
+            ));
         }
         if Self::is_stale(instead.enrollment(contact, campaign), event, &instead) {
             self.instead = Some((world.clone(), instead));
@@ -216,7 +220,7 @@ impl Restarts {
 
 impl Watch for Restarts {
     fn after(&mut self, done: &Performed<'_>) {
-        let Work::Contact { before: rev, image } = done.work else { return };
+        let SimulatedWork::Contact { before: rev, image } = done.work else { return };
         for (key, before) in done.before.iter().filter(|(key, _)| key.0 == image.id) {
             let campaign = done.world.campaign(&key.1).expect("it was published");
             let unseen = image.changes_after(before.seen.max(*rev)).unwrap_or(&[]);

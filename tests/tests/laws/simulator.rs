@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use dacapo_authoring::campaigns::together;
 use dacapo_authoring::journey::Journey;
-use dacapo_authoring::scenario::{Moment, Post, Scenario, Step, Until, ZoneName};
+use dacapo_authoring::scenario::{Moment, Post, Scenario, ScenarioStep, Until, ZoneName};
 use dacapo_authoring::simulate::{Bounds, Surroundings, simulate};
 use dacapo_engine::contact::Consent;
 use dacapo_engine::history::Command;
@@ -267,10 +267,13 @@ impl Act {
         }
     }
 
-    fn step(&self, now: Instant, ids: &BTreeMap<String, String>) -> Step {
+    fn step(&self, now: Instant, ids: &BTreeMap<String, String>) -> ScenarioStep {
         let (id, _) = ids.iter().find(|(_, name)| *name == self.name()).unwrap();
-        let mut step =
-            Step { at: Some(Moment::Exact(now)), contact: Some(id.clone()), ..Step::default() };
+        let mut step = ScenarioStep {
+            at: Some(Moment::Exact(now)),
+            contact: Some(id.clone()),
+            ..ScenarioStep::default()
+        };
         match self.deed(now) {
             Deed::Change(_, Change { event: Some(event), .. }) => step.event = Some(event),
             Deed::Change(_, change) => {

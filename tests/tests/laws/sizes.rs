@@ -8,7 +8,7 @@ use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::field::FieldValue;
 use dacapo_engine::history::Record;
 use dacapo_engine::ids::{ContactId, FieldKey, Tag};
-use dacapo_engine::simulation::{Observed, Work, World};
+use dacapo_engine::simulation::{Observed, SimulatedWork, World};
 use dacapo_engine::statistics::Tally;
 use dacapo_engine::time::Zone;
 use proptest::prelude::*;
@@ -33,7 +33,7 @@ impl Watch for RoundTrips {
             assert_eq!(&serde_json::from_str::<Record>(&text).unwrap(), record, "{text}");
         }
         for work in done.made {
-            let Work::Effects { effects, .. } = work else { continue };
+            let SimulatedWork::Effects { effects, .. } = work else { continue };
             let text = serde_json::to_string(effects).unwrap();
             assert_eq!(&serde_json::from_str::<Vec<Effect>>(&text).unwrap(), effects, "{text}");
         }
@@ -59,7 +59,7 @@ struct Sizes {
 impl Watch for Sizes {
     fn after(&mut self, done: &Performed<'_>) {
         for work in done.made {
-            let Work::Effects { contact, campaign, effects, .. } = work else { continue };
+            let SimulatedWork::Effects { contact, campaign, effects, .. } = work else { continue };
             let key = (contact.clone(), campaign.clone());
             let enrollment = done.after(&key).expect("it was committed");
             let records: Vec<&Record> = done

@@ -3,7 +3,7 @@
 use dacapo_engine::decide::{Effect, Event, outstanding};
 use dacapo_engine::enrollment::{MessageRest, Rest};
 use dacapo_engine::history::Happened;
-use dacapo_engine::simulation::{Observed, Work, World};
+use dacapo_engine::simulation::{Observed, SimulatedWork, World};
 
 use crate::check;
 use crate::drive::{Performed, Watch};
@@ -14,7 +14,9 @@ struct Timers;
 impl Watch for Timers {
     fn after(&mut self, done: &Performed<'_>) {
         // A timer fires at its instant or later, and acts once: its token is gone from the step.
-        if let Work::Event(contact, campaign, Event::TimerDue { run, step, due }) = done.work {
+        if let SimulatedWork::Event(contact, campaign, Event::TimerDue { run, step, due }) =
+            done.work
+        {
             let key = (contact.clone(), campaign.clone());
             let fired = done.observed.iter().any(|one| match one {
                 Observed::History(_, _, record) => {
@@ -35,7 +37,7 @@ impl Watch for Timers {
         // Every token with a due instant was scheduled by this decision or before; none is
         // scheduled twice in one decision.
         for made in done.made {
-            let Work::Effects { effects, .. } = made else { continue };
+            let SimulatedWork::Effects { effects, .. } = made else { continue };
             let mut live: Vec<(u32, u32)> = Vec::new();
             for effect in effects {
                 match effect {
@@ -87,7 +89,7 @@ impl Watch for Timers {
                 | Effect::RecordMessage { .. }
                 | Effect::Call { .. }
                 | Effect::Command { .. }
-                | Effect::StatusChanged { .. } => panic!("nobody waits for {effect:?}"),
+                | Effect::StatusChanged { .. } => panic!("no token waits for {effect:?}"),
             });
             let is_later = |event: &Event| event.due().is_some_and(|due| due > world.now());
             let mut waits_for: Vec<Event> = waits_for.filter(is_later).collect();

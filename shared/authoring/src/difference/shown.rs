@@ -5,25 +5,25 @@ use dacapo_engine::text::is_unseen;
 use serde_json::Value;
 
 /// The longest text of a value, in characters.
-const LONGEST: usize = 120;
+const LONGEST_VALUE_CHARACTERS: usize = 120;
 
 /// How much is shown of what two long texts have in common, before their first difference.
-const BEFORE: usize = 24;
+const COMMON_BEGINNING_CHARACTERS: usize = 24;
 
 /// Two values, short: both from a little before their first difference on, if one of them is long.
 pub(super) fn pair(
     before: Option<&Value>,
     after: Option<&Value>,
 ) -> (Option<String>, Option<String>) {
-    let line = |value: &Value| on_one_line(&written(value, true));
+    let line = |value: &Value| on_one_line(&as_short_text(value, true));
     let (before, after) = (before.map(line), after.map(line));
     let is_long = |text: &Option<String>| {
-        text.as_ref().is_some_and(|text| text.chars().nth(LONGEST).is_some())
+        text.as_ref().is_some_and(|text| text.chars().nth(LONGEST_VALUE_CHARACTERS).is_some())
     };
     let begin = match (&before, &after) {
         (Some(one), Some(other)) if is_long(&before) || is_long(&after) => {
             let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other);
-            same.count().saturating_sub(BEFORE)
+            same.count().saturating_sub(COMMON_BEGINNING_CHARACTERS)
         }
         _ => 0,
     };
@@ -34,7 +34,7 @@ pub(super) fn pair(
 fn cut(text: &str, begin: usize) -> String {
     let mut rest = text.chars().skip(begin);
     let mut shown: String = if begin > 0 { "…".to_owned() } else { String::new() };
-    shown.extend(rest.by_ref().take(LONGEST));
+    shown.extend(rest.by_ref().take(LONGEST_VALUE_CHARACTERS));
     if rest.next().is_some() {
         shown.push('…');
     }
@@ -42,18 +42,19 @@ fn cut(text: &str, begin: usize) -> String {
 }
 
 /// A value as it could be written in the document, on one line.
-fn written(value: &Value, is_outer: bool) -> String {
+fn as_short_text(value: &Value, is_outer: bool) -> String {
     match value {
         Value::String(text) if is_outer || is_plain(text) => text.clone(),
         Value::Array(all) => {
-            let all: Vec<String> = all.iter().map(|one| written(one, false)).collect();
+            let all: Vec<String> = all.iter().map(|one| as_short_text(one, false)).collect();
             format!("[{}]", all.join(", "))
         }
         Value::Object(members) => {
             // What is looked at comes before what is asked of it.
             let mut members: Vec<_> = members.iter().collect();
             members.sort_compactly_by_key(|(key, _)| *key != "field");
-            let one = |(key, value): (&String, &Value)| format!("{key}: {}", written(value, false));
+            let one =
+                |(key, value): (&String, &Value)| format!("{key}: {}", as_short_text(value, false));
             format!("{{ {} }}", members.into_iter().map(one).collect::<Vec<_>>().join(", "))
         }
         other => other.to_string(),

@@ -6,7 +6,7 @@ use dacapo_engine::decide::{Situation, why_no_effect};
 use dacapo_engine::history::{Cause, NoEffect, Record, Trace};
 use dacapo_engine::time::Instant;
 
-use super::{ChangeTold, Explaining, Remembered, TOLD};
+use super::{ChangeTold, Explaining, MOST_MESSAGES_OR_CHANGES, Remembered};
 
 /// Said of a change that nothing in the campaign is about.
 const NOT_READ: &str = "nothing in this campaign reacted to it";
@@ -25,7 +25,7 @@ impl Explaining<'_> {
         all.sort_compactly_by(|(rev, one), (other_rev, other)| {
             (other.at, other_rev).cmp(&(one.at, rev))
         });
-        all.into_iter().map(|(_, told)| told).take(TOLD).collect()
+        all.into_iter().map(|(_, told)| told).take(MOST_MESSAGES_OR_CHANGES).collect()
     }
 
     /// What a decision did about a change.

@@ -6,14 +6,18 @@ use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::enrollment::{DateRest, Enrollment, MessageRest, Rest, Status, Token};
 use dacapo_engine::ids::ElementId;
 
-use super::{Explaining, MOST_NEXT, Next};
+use super::{Explaining, MOST_NEXT, NextStep};
 
 impl Explaining<'_> {
-    pub(super) fn next(&self) -> Vec<Next> {
+    pub(super) fn next(&self) -> Vec<NextStep> {
         let mut next = Vec::new();
         if self.is_paused() {
             let text = "the campaign is resumed, and what stands still goes on";
-            next.push(Next { at: self.known.paused_until, element: None, text: text.to_owned() });
+            next.push(NextStep {
+                at: self.known.paused_until,
+                element: None,
+                text: text.to_owned(),
+            });
         }
         if let Some(enrollment) = self.enrollment() {
             next.extend(enrollment.tokens.iter().map(|token| self.of_token(token)));
@@ -26,7 +30,7 @@ impl Explaining<'_> {
                 } else {
                     "it is reset (`…/reset`): until then nothing lets it in"
                 };
-                next.push(Next { at: None, element: None, text: by.to_owned() });
+                next.push(NextStep { at: None, element: None, text: by.to_owned() });
             }
             Some(graph) => {
                 self.ways_out(graph, &mut next);
@@ -40,7 +44,7 @@ impl Explaining<'_> {
     }
 
     /// What ends a token's rest.
-    fn of_token(&self, token: &Token) -> Next {
+    fn of_token(&self, token: &Token) -> NextStep {
         let then = || self.then(token, "next");
         let text = match token.rest {
             Rest::Message(MessageRest::Queued) => {
@@ -61,7 +65,7 @@ impl Explaining<'_> {
         };
         // In a pause no clock decides it.
         let at = token.due().filter(|_| !self.is_paused());
-        Next { at, element: Some(token.element.clone()), text }
+        NextStep { at, element: Some(token.element.clone()), text }
     }
 
     /// What lets it in by a start whose condition holds: it is looked at on a trigger (R6, R13).
@@ -94,7 +98,7 @@ impl Explaining<'_> {
         }
     }
 
-    fn of_the_restart(&self, enrollment: &Enrollment) -> Option<Next> {
+    fn of_the_restart(&self, enrollment: &Enrollment) -> Option<NextStep> {
         if enrollment.status != Status::AwaitingRestart {
             return None;
         }
@@ -108,11 +112,11 @@ impl Explaining<'_> {
             (None, None) => "any change of tags or fields checks the start conditions",
         };
         let at = eligible_at.filter(|_| !self.is_paused());
-        Some(Next { at, element: None, text: text.to_owned() })
+        Some(NextStep { at, element: None, text: text.to_owned() })
     }
 
     /// Events and goals that take a token from where it rests (R7, R8).
-    fn ways_out(&self, graph: &Graph, next: &mut Vec<Next>) {
+    fn ways_out(&self, graph: &Graph, next: &mut Vec<NextStep>) {
         let tokens = self.enrollment().map_or(&[][..], |enrollment| &enrollment.tokens);
         for (place, id, element) in graph.elements().filter(|(_, id, _)| !self.has_fired(id)) {
             let leads_here = |token: &&Token| {
@@ -126,12 +130,12 @@ impl Explaining<'_> {
                 _ => continue,
             };
             let text = format!("once {once}, it leaves `{}` for `{id}`", token.element);
-            next.push(Next { at: None, element: Some(id.clone()), text });
+            next.push(NextStep { at: None, element: Some(id.clone()), text });
         }
     }
 
     /// Starts and events that let it in while nothing is running.
-    fn ways_in(&self, graph: &Graph, next: &mut Vec<Next>) {
+    fn ways_in(&self, graph: &Graph, next: &mut Vec<NextStep>) {
         if self.enrollment().is_some_and(|enrollment| !enrollment.tokens.is_empty()) {
             return;
         }
@@ -141,7 +145,7 @@ impl Explaining<'_> {
             } else {
                 format!("it enters once this holds: {}", start.condition.text)
             };
-            next.push(Next { at: None, element: Some(start.element), text });
+            next.push(NextStep { at: None, element: Some(start.element), text });
         }
         for (_, id, element) in graph.elements().filter(|(_, id, _)| !self.has_fired(id)) {
             if let Element::Event(event) = element
@@ -149,7 +153,7 @@ impl Explaining<'_> {
                 && !matches!(event.on, dacapo_engine::campaign::format::Edge::Contact(_))
             {
                 let text = format!("it enters once {}", self.once(id, &event.on));
-                next.push(Next { at: None, element: Some(id.clone()), text });
+                next.push(NextStep { at: None, element: Some(id.clone()), text });
             }
         }
     }

@@ -3,12 +3,12 @@
 use dacapo_engine::campaign::format::Element;
 use dacapo_engine::enrollment::{DateRest, MessageRest, Rest, Token};
 
-use super::{Explaining, Place};
+use super::{Explaining, TokenPlace};
 
 impl Explaining<'_> {
-    pub(super) fn places(&self) -> Vec<Place> {
+    pub(super) fn places(&self) -> Vec<TokenPlace> {
         let tokens = self.enrollment().map_or(&[][..], |enrollment| &enrollment.tokens);
-        let place = |token: &Token| Place {
+        let place = |token: &Token| TokenPlace {
             element: token.element.clone(),
             since: token.since,
             due: token.due(),

@@ -20,7 +20,7 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_engine::time::{Instant, Zone};
 use expect_test::{Expect, expect};
 
-use super::{Explanation, Known, Message, Remembered, explain};
+use super::{ExplainedMessage, Explanation, ExplanationInput, Remembered, explain};
 
 const LOOP: &str = "
 id: meeting
@@ -105,7 +105,7 @@ impl Story {
                     history.push(Remembered::Nothing(trace.clone()));
                 }
                 Observed::Message(sent) if sent.contact == *subject && sent.campaign == id => {
-                    messages.push(Message {
+                    messages.push(ExplainedMessage {
                         at: sent.at,
                         run: sent.run,
                         element: sent.element.clone(),
@@ -117,7 +117,7 @@ impl Story {
             }
         }
         let person = subject.is_object().then(|| self.0.contact(&subject.person())).flatten();
-        explain(&Known {
+        explain(&ExplanationInput {
             situation: Situation {
                 account: &self.0.account,
                 campaign: self.0.campaign(&id).expect("a campaign"),
@@ -136,7 +136,7 @@ impl Story {
     }
 
     fn says(&mut self, expected: &Expect) -> &mut Self {
-        expected.assert_eq(&told(&self.explained(&ann(), "meeting")));
+        expected.assert_eq(&as_text(&self.explained(&ann(), "meeting")));
         self
     }
 }
@@ -159,7 +159,7 @@ fn at(at: Option<Instant>) -> String {
 }
 
 /// An explanation as text: each sentence a line, then the data.
-fn told(of: &Explanation) -> String {
+fn as_text(of: &Explanation) -> String {
     let mut text = of.summary.replace(". ", ".\n") + "\n";
     let status = of.status.map_or("none", |status| status.word());
     let _ = writeln!(text, "-- {status} run {:?} since {}", of.run.unwrap_or(0), at(of.since));

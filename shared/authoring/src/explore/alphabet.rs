@@ -19,21 +19,21 @@ const MOST_TRIGGERS: usize = 40;
 
 /// Who is explored.
 #[derive(Debug, Clone)]
-pub(super) struct Explored {
+pub(super) struct ExploredSubject {
     pub(super) person: ContactId,
     pub(super) object: Option<ObjectKey>,
 }
 
 /// To whom something happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Whom {
+pub(super) enum TriggerTarget {
     Person,
     Object,
 }
 
 /// What happens.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum What {
+pub(super) enum TriggeredChange {
     Add(Tag),
     Remove(Tag),
     Set(FieldKey, FieldValue),
@@ -46,40 +46,44 @@ pub(super) enum What {
 /// Something that happens to somebody.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Trigger {
-    pub(super) whom: Whom,
-    pub(super) what: What,
+    pub(super) whom: TriggerTarget,
+    pub(super) what: TriggeredChange,
 }
 
 impl Trigger {
     /// In words, as scripts write it.
     pub(super) fn words(&self) -> String {
         let of = match self.whom {
-            Whom::Person => "",
-            Whom::Object => "object ",
+            TriggerTarget::Person => "",
+            TriggerTarget::Object => "object ",
         };
         match &self.what {
-            What::Add(tag) => format!("{of}+{tag}"),
-            What::Remove(tag) => format!("{of}-{tag}"),
-            What::Set(key, value) => format!("{of}{key} = {}", crate::journey::shown(value)),
-            What::Date(key, _, ahead) if ahead.num_seconds() < 0 => {
+            TriggeredChange::Add(tag) => format!("{of}+{tag}"),
+            TriggeredChange::Remove(tag) => format!("{of}-{tag}"),
+            TriggeredChange::Set(key, value) => {
+                format!("{of}{key} = {}", crate::journey::shown(value))
+            }
+            TriggeredChange::Date(key, _, ahead) if ahead.num_seconds() < 0 => {
                 format!("{of}{key} = {} ago", super::lasting(-*ahead))
             }
-            What::Date(key, _, ahead) => format!("{of}{key} = in {}", super::lasting(*ahead)),
-            What::Clear(key) => format!("{of}{key} cleared"),
-            What::Event(name) => format!("{of}event {name}"),
+            TriggeredChange::Date(key, _, ahead) => {
+                format!("{of}{key} = in {}", super::lasting(*ahead))
+            }
+            TriggeredChange::Clear(key) => format!("{of}{key} cleared"),
+            TriggeredChange::Event(name) => format!("{of}event {name}"),
         }
     }
 
     /// Makes it happen.
-    pub(super) fn happens(&self, world: &mut World, explored: &Explored) {
+    pub(super) fn happens(&self, world: &mut World, explored: &ExploredSubject) {
         let mut patch = Patch::default();
         match &self.what {
-            What::Add(tag) => patch.add.push(tag.clone()),
-            What::Remove(tag) => patch.remove.push(tag.clone()),
-            What::Set(key, value) => {
+            TriggeredChange::Add(tag) => patch.add.push(tag.clone()),
+            TriggeredChange::Remove(tag) => patch.remove.push(tag.clone()),
+            TriggeredChange::Set(key, value) => {
                 patch.fields.insert(key.clone(), Some(value.clone()));
             }
-            What::Date(key, kind, ahead) => {
+            TriggeredChange::Date(key, kind, ahead) => {
                 let at: Instant = world.now() + *ahead;
                 let value = match kind {
                     FieldType::Date => FieldValue::Date(at.date_naive()),
@@ -87,17 +91,17 @@ impl Trigger {
                 };
                 patch.fields.insert(key.clone(), Some(value));
             }
-            What::Clear(key) => {
+            TriggeredChange::Clear(key) => {
                 patch.fields.insert(key.clone(), None);
             }
-            What::Event(name) => patch.event = Some(name.clone()),
+            TriggeredChange::Event(name) => patch.event = Some(name.clone()),
         }
         let by = Author::ApiKey("explorer".to_owned());
         match (self.whom, &explored.object) {
-            (Whom::Object, Some(object)) => {
+            (TriggerTarget::Object, Some(object)) => {
                 world.write_object(object, &patch, by);
             }
-            (Whom::Person | Whom::Object, _) => {
+            (TriggerTarget::Person | TriggerTarget::Object, _) => {
                 world.write(&explored.person, &patch, by);
             }
         }
@@ -116,7 +120,8 @@ pub(super) fn triggers(documents: &[Document], world: &World) -> Vec<Trigger> {
         Alphabet { world, object: None, triggers: Vec::new(), seen: BTreeSet::new() };
     for document in documents {
         alphabet.object.clone_from(&document.per);
-        let own = if document.per.is_some() { Whom::Object } else { Whom::Person };
+        let own =
+            if document.per.is_some() { TriggerTarget::Object } else { TriggerTarget::Person };
         for (_, element) in &document.elements {
             if let Some(condition) = element.condition() {
                 alphabet.condition(own, condition, true);
@@ -148,31 +153,33 @@ struct Alphabet<'a> {
 }
 
 impl Alphabet<'_> {
-    fn add(&mut self, whom: Whom, what: What) {
+    fn add(&mut self, whom: TriggerTarget, what: TriggeredChange) {
         let trigger = Trigger { whom, what };
         if self.seen.insert(trigger.words()) {
             self.triggers.push(trigger);
         }
     }
 
-    fn kind(&self, whom: Whom, key: &FieldKey) -> Option<FieldType> {
+    fn kind(&self, whom: TriggerTarget, key: &FieldKey) -> Option<FieldType> {
         match (whom, &self.object) {
-            (Whom::Object, Some(kind)) => {
+            (TriggerTarget::Object, Some(kind)) => {
                 Some(self.world.object_types().get(kind)?.fields.get(key)?.kind)
             }
-            (Whom::Person | Whom::Object, _) => dacapo_engine::field::built_in(key.as_str())
-                .or_else(|| self.world.fields().get(key).copied()),
+            (TriggerTarget::Person | TriggerTarget::Object, _) => {
+                dacapo_engine::field::built_in(key.as_str())
+                    .or_else(|| self.world.fields().get(key).copied())
+            }
         }
     }
 
-    fn date(&mut self, whom: Whom, key: &FieldKey, ahead: TimeDelta) {
+    fn date(&mut self, whom: TriggerTarget, key: &FieldKey, ahead: TimeDelta) {
         if let Some(kind @ (FieldType::Date | FieldType::Datetime)) = self.kind(whom, key) {
-            self.add(whom, What::Date(key.clone(), kind, ahead));
+            self.add(whom, TriggeredChange::Date(key.clone(), kind, ahead));
         }
     }
 
     /// Some value of the field.
-    fn some(&mut self, whom: Whom, key: &FieldKey, nth: i64) {
+    fn some(&mut self, whom: TriggerTarget, key: &FieldKey, nth: i64) {
         let value = match self.kind(whom, key) {
             Some(FieldType::Date | FieldType::Datetime) => {
                 return self.date(whom, key, TimeDelta::days(DAYS_AHEAD + nth));
@@ -182,18 +189,20 @@ impl Alphabet<'_> {
             Some(FieldType::Boolean) => FieldValue::Boolean(nth == 0),
             None => return,
         };
-        self.add(whom, What::Set(key.clone(), value));
+        self.add(whom, TriggeredChange::Set(key.clone(), value));
     }
 
-    fn edge(&mut self, whom: Whom, edge: &Edge) {
+    fn edge(&mut self, whom: TriggerTarget, edge: &Edge) {
         match edge {
             Edge::TagAdded(tags) | Edge::TagAssigned(tags) => {
-                tags.as_slice().iter().for_each(|tag| self.add(whom, What::Add(tag.clone())));
+                tags.as_slice()
+                    .iter()
+                    .for_each(|tag| self.add(whom, TriggeredChange::Add(tag.clone())));
             }
             Edge::TagRemoved(tags) => {
                 for tag in tags.as_slice() {
-                    self.add(whom, What::Add(tag.clone()));
-                    self.add(whom, What::Remove(tag.clone()));
+                    self.add(whom, TriggeredChange::Add(tag.clone()));
+                    self.add(whom, TriggeredChange::Remove(tag.clone()));
                 }
             }
             Edge::FieldSet(key) => self.some(whom, key, 0),
@@ -203,22 +212,22 @@ impl Alphabet<'_> {
             }
             Edge::FieldCleared(key) => {
                 self.some(whom, key, 0);
-                self.add(whom, What::Clear(key.clone()));
+                self.add(whom, TriggeredChange::Clear(key.clone()));
             }
-            Edge::Custom(name) => self.add(whom, What::Event(name.clone())),
+            Edge::Custom(name) => self.add(whom, TriggeredChange::Event(name.clone())),
             Edge::Becomes(condition) => {
                 self.condition(whom, condition, true);
                 self.condition(whom, condition, false);
             }
-            Edge::Contact(edge) => self.edge(Whom::Person, edge),
+            Edge::Contact(edge) => self.edge(TriggerTarget::Person, edge),
         }
     }
 
     /// What makes a condition hold, or not.
-    fn condition(&mut self, whom: Whom, condition: &Condition, wanted: bool) {
+    fn condition(&mut self, whom: TriggerTarget, condition: &Condition, wanted: bool) {
         match condition {
-            Condition::Tag(tag) if wanted => self.add(whom, What::Add(tag.clone())),
-            Condition::Tag(tag) => self.add(whom, What::Remove(tag.clone())),
+            Condition::Tag(tag) if wanted => self.add(whom, TriggeredChange::Add(tag.clone())),
+            Condition::Tag(tag) => self.add(whom, TriggeredChange::Remove(tag.clone())),
             Condition::Field(key, test) => self.test(whom, key, test, wanted),
             Condition::Campaign(..) => {}
             Condition::All(all) | Condition::Any(all) => {
@@ -228,16 +237,16 @@ impl Alphabet<'_> {
                 self.condition(whom, not, true);
                 self.condition(whom, not, !wanted);
             }
-            Condition::Contact(of) => self.condition(Whom::Person, of, wanted),
+            Condition::Contact(of) => self.condition(TriggerTarget::Person, of, wanted),
         }
     }
 
-    fn test(&mut self, whom: Whom, key: &FieldKey, test: &Test, wanted: bool) {
+    fn test(&mut self, whom: TriggerTarget, key: &FieldKey, test: &Test, wanted: bool) {
         match test {
             Test::Set if wanted => self.some(whom, key, 0),
-            Test::Empty if wanted => self.add(whom, What::Clear(key.clone())),
+            Test::Empty if wanted => self.add(whom, TriggeredChange::Clear(key.clone())),
             Test::Empty => self.some(whom, key, 0),
-            Test::Set => self.add(whom, What::Clear(key.clone())),
+            Test::Set => self.add(whom, TriggeredChange::Clear(key.clone())),
             Test::Past => self.date(whom, key, TimeDelta::days(-1)),
             Test::Future | Test::Time(_) | Test::Weekdays(_) => {
                 self.date(whom, key, TimeDelta::days(DAYS_AHEAD));
@@ -249,7 +258,7 @@ impl Alphabet<'_> {
                 self.date(whom, key, ahead / 2);
             }
             Test::Contains(text) => {
-                self.add(whom, What::Set(key.clone(), FieldValue::Text(text.clone())));
+                self.add(whom, TriggeredChange::Set(key.clone(), FieldValue::Text(text.clone())));
             }
             Test::Equals(value) => {
                 self.near(whom, key, value, 0.0);
@@ -267,7 +276,7 @@ impl Alphabet<'_> {
     }
 
     /// A value, or what is a little more or less.
-    fn near(&mut self, whom: Whom, key: &FieldKey, value: &Value, by: f64) {
+    fn near(&mut self, whom: TriggerTarget, key: &FieldKey, value: &Value, by: f64) {
         let Some(kind) = self.kind(whom, key) else { return };
         let read = kind.read(value, self.world.account.zone).ok().flatten();
         let value = match read {
@@ -283,6 +292,6 @@ impl Alphabet<'_> {
             Some(other @ (FieldValue::Text(_) | FieldValue::Boolean(_))) => other,
             None => return,
         };
-        self.add(whom, What::Set(key.clone(), value));
+        self.add(whom, TriggeredChange::Set(key.clone(), value));
     }
 }

@@ -9,7 +9,9 @@ use dacapo_engine::compact::CollectCompactly as _;
 use super::alphabet::Trigger;
 use super::walk::{Node, Walked};
 use super::ways::{busiest, loops, quickest, round, slowest};
-use super::{Bound, Busiest, DAYS_AHEAD, Exploration, Limits, Loop, Place, Silence, Way};
+use super::{
+    Bound, Busiest, CampaignElement, DAYS_AHEAD, Exploration, ExploredPath, Limits, Loop, Silence,
+};
 
 /// How many loops are told.
 const MOST_LOOPS: usize = 30;
@@ -22,8 +24,10 @@ pub(super) fn of(documents: &[Document], walked: &Walked, limits: &Limits) -> Ex
     let number = loops(nodes);
     let elements = documents.iter().flat_map(|document| {
         let campaign = &document.id;
-        let place =
-            |element: &_| Place { campaign: campaign.clone(), element: Clone::clone(element) };
+        let place = |element: &_| CampaignElement {
+            campaign: campaign.clone(),
+            element: Clone::clone(element),
+        };
         document.elements.iter().map(move |(id, _)| place(id))
     });
     let never_reached = elements.filter(|place| !walked.reached.contains(place)).collect();
@@ -61,7 +65,7 @@ pub(super) fn of(documents: &[Document], walked: &Walked, limits: &Limits) -> Ex
 /// Every way round, of those through the same elements the one with the fewest steps; without those
 /// that contain another on which the same happens.
 fn all_loops(nodes: &[Node], number: &[usize]) -> Vec<Loop> {
-    let mut found: BTreeMap<BTreeSet<Place>, Loop> = BTreeMap::new();
+    let mut found: BTreeMap<BTreeSet<CampaignElement>, Loop> = BTreeMap::new();
     let steps = nodes.iter().enumerate().flat_map(|(from, node)| {
         node.edges.iter().enumerate().map(move |(nth, step)| (from, nth, step))
     });
@@ -69,7 +73,7 @@ fn all_loops(nodes: &[Node], number: &[usize]) -> Vec<Loop> {
         .filter(|(from, _, step)| number[*from] == number[step.to] && !step.entered.is_empty());
     for (from, nth, _) in inside.take(MOST_ROUNDS) {
         let Some(way) = round(nodes, number, from, nth) else { continue };
-        let mut elements: Vec<Place> = Vec::new();
+        let mut elements: Vec<CampaignElement> = Vec::new();
         let (mut words, mut time, mut messages) = (Vec::new(), TimeDelta::zero(), 0);
         for (place, nth) in way {
             let step = &nodes[place].edges[nth];
@@ -82,12 +86,12 @@ fn all_loops(nodes: &[Node], number: &[usize]) -> Vec<Loop> {
             time += step.elapsed;
             messages += step.messages.len();
         }
-        let set: BTreeSet<Place> = elements.iter().cloned().collect_compactly();
+        let set: BTreeSet<CampaignElement> = elements.iter().cloned().collect_compactly();
         // A timer that only follows its date goes nowhere.
         if set.len() == 1 && messages == 0 {
             continue;
         }
-        let round = Way { seconds: time.num_seconds(), steps: words };
+        let round = ExploredPath { seconds: time.num_seconds(), steps: words };
         let one = Loop { elements, round, messages };
         match found.get(&set) {
             Some(known) if known.round.steps.len() <= one.round.steps.len() => {}
@@ -113,7 +117,8 @@ fn all_loops(nodes: &[Node], number: &[usize]) -> Vec<Loop> {
 
 /// The places at which a path waits, and from which nothing leads to where it goes on.
 fn silences(nodes: &[Node]) -> Vec<Silence> {
-    let all: BTreeSet<&Place> = nodes.iter().flat_map(|node| &node.waits).collect_compactly();
+    let all: BTreeSet<&CampaignElement> =
+        nodes.iter().flat_map(|node| &node.waits).collect_compactly();
     let mut back: Vec<Vec<(usize, usize)>> = vec![Vec::new(); nodes.len()];
     for (from, node) in nodes.iter().enumerate() {
         for (nth, step) in node.edges.iter().enumerate() {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use chrono::TimeDelta;
 use dacapo_engine::ids::ElementId;
 
-use super::{Exploration, Place, Way, lasting};
+use super::{CampaignElement, Exploration, ExploredPath, lasting};
 use crate::listed::listed;
 
 impl Exploration {
@@ -115,7 +115,7 @@ impl Exploration {
         }
     }
 
-    fn named(&self, place: &Place) -> String {
+    fn named(&self, place: &CampaignElement) -> String {
         match self.campaigns.as_slice() {
             [_] => place.element.to_string(),
             _ => format!("{} in {}", place.element, place.campaign),
@@ -135,6 +135,6 @@ fn counted(elements: &[ElementId]) -> String {
     }))
 }
 
-fn way(way: &Way) -> String {
+fn way(way: &ExploredPath) -> String {
     if way.steps.is_empty() { "at once".to_owned() } else { way.steps.join("; ") }
 }

@@ -14,8 +14,8 @@ use dacapo_engine::ids::{ContactId, ElementId, FieldKey};
 use dacapo_engine::simulation::{Observed, World};
 use dacapo_engine::statistics::Outcome;
 
-use super::alphabet::{self, Explored, Trigger};
-use super::{Limits, Place};
+use super::alphabet::{self, ExploredSubject, Trigger};
+use super::{CampaignElement, Limits};
 use crate::simulate::Surroundings;
 
 /// A place that was come to.
@@ -26,29 +26,29 @@ pub(super) struct Node {
     /// The place before it on that way, and what happened there.
     pub(super) from: Option<(usize, String)>,
     /// Where paths wait for somebody to do something.
-    pub(super) waits: BTreeSet<Place>,
+    pub(super) waits: BTreeSet<CampaignElement>,
     /// Whether all paths of some campaign have ended.
     pub(super) ended: bool,
     /// The contact's tags.
     pub(super) tags: Vec<String>,
-    pub(super) edges: Vec<Step>,
+    pub(super) edges: Vec<ExploredStep>,
     /// Whether every trigger was tried there.
     pub(super) is_walked: bool,
 }
 
 /// From one place to another.
 #[derive(Debug)]
-pub(super) struct Step {
+pub(super) struct ExploredStep {
     pub(super) to: usize,
     /// What happened.
     pub(super) words: String,
     pub(super) elapsed: TimeDelta,
     /// The elements that were come to, in order.
-    pub(super) entered: Vec<Place>,
+    pub(super) entered: Vec<CampaignElement>,
     /// The elements that sent messages.
     pub(super) messages: Vec<ElementId>,
     /// Where a path waited that has gone on, or ended.
-    pub(super) left: BTreeSet<Place>,
+    pub(super) left: BTreeSet<CampaignElement>,
 }
 
 /// What was walked.
@@ -57,20 +57,20 @@ pub(super) struct Walked {
     pub(super) nodes: Vec<Node>,
     pub(super) triggers: Vec<Trigger>,
     /// The elements that were come to.
-    pub(super) reached: BTreeSet<Place>,
+    pub(super) reached: BTreeSet<CampaignElement>,
     /// Whether the bound stopped it.
     pub(super) is_bounded: bool,
 }
 
 /// How many contacts are tried where a split draws by the contact.
-const DRAWN: usize = 8;
+const CONTACTS_TRIED_AT_SPLITS: usize = 8;
 
 pub(super) fn walk(documents: &[Document], around: &Surroundings, limits: &Limits) -> Walked {
     let draws = documents
         .iter()
         .flat_map(|document| &document.elements)
         .any(|(_, element)| matches!(element, Element::Split(_)));
-    let people = if draws { DRAWN } else { 1 };
+    let people = if draws { CONTACTS_TRIED_AT_SPLITS } else { 1 };
     let mut walker = Walker {
         walked: Walked {
             nodes: Vec::new(),
@@ -109,7 +109,7 @@ struct Walker {
     open: BinaryHeap<Reverse<(TimeDelta, usize, usize)>>,
     /// The world at each open place, and who is explored there.
     worlds: HashMap<usize, (World, usize)>,
-    explored: Vec<Explored>,
+    explored: Vec<ExploredSubject>,
     limits: Limits,
 }
 
@@ -139,7 +139,7 @@ impl Walker {
         }
         self.settles(&mut world);
         self.notes(&mut world);
-        self.explored.push(Explored { person, object });
+        self.explored.push(ExploredSubject { person, object });
         let explored = self.explored.len() - 1;
         self.arrives(world, explored, None, TimeDelta::zero());
     }
@@ -195,7 +195,14 @@ impl Walker {
         let after = &self.walked.nodes[to].waits;
         let left = before.iter().filter(|it| !after.contains(it) || entered.contains(it));
         let left = left.cloned().collect_compactly();
-        self.walked.nodes[from].edges.push(Step { to, words, elapsed, entered, messages, left });
+        self.walked.nodes[from].edges.push(ExploredStep {
+            to,
+            words,
+            elapsed,
+            entered,
+            messages,
+            left,
+        });
     }
 
     /// The place that this is, which may be new. A quicker way replaces a slower one.
@@ -229,8 +236,8 @@ impl Walker {
     }
 
     /// Takes what was observed: the elements that were come to, and those that sent messages.
-    fn notes(&mut self, world: &mut World) -> (Vec<Place>, Vec<ElementId>) {
-        let mut entered: Vec<Place> = Vec::new();
+    fn notes(&mut self, world: &mut World) -> (Vec<CampaignElement>, Vec<ElementId>) {
+        let mut entered: Vec<CampaignElement> = Vec::new();
         let mut messages = Vec::new();
         for observed in world.observed.drain(..) {
             match observed {
@@ -240,7 +247,7 @@ impl Walker {
                             continue;
                         }
                         if let Some(element) = line.element {
-                            let place = Place { campaign: campaign.clone(), element };
+                            let place = CampaignElement { campaign: campaign.clone(), element };
                             if entered.last() != Some(&place) {
                                 entered.push(place);
                             }
@@ -262,7 +269,9 @@ impl Walker {
         for campaign in campaigns {
             for (element, (arrived, _)) in world.statistics(&campaign).elements() {
                 if let (true, Ok(element)) = (arrived > 0, ElementId::new(element)) {
-                    self.walked.reached.insert(Place { campaign: campaign.clone(), element });
+                    self.walked
+                        .reached
+                        .insert(CampaignElement { campaign: campaign.clone(), element });
                 }
             }
         }
@@ -289,7 +298,7 @@ fn node(world: &World, elapsed: TimeDelta, from: Option<(usize, String)>) -> Nod
         for token in enrollment.tokens.iter().filter(|token| token.due().is_none()) {
             if !matches!(token.rest, Rest::Message(_)) {
                 let (campaign, element) = (campaign.clone(), token.element.clone());
-                node.waits.insert(Place { campaign, element });
+                node.waits.insert(CampaignElement { campaign, element });
             }
         }
     }

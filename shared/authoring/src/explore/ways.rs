@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use chrono::TimeDelta;
 use dacapo_engine::ids::ElementId;
 
-use super::Way;
-use super::walk::{Node, Step};
+use super::ExploredPath;
+use super::walk::{ExploredStep, Node};
 
 /// The quickest way to a place.
-pub(super) fn quickest(nodes: &[Node], to: usize) -> Way {
+pub(super) fn quickest(nodes: &[Node], to: usize) -> ExploredPath {
     let mut steps = Vec::new();
     let mut at = to;
     while let Some((from, words)) = &nodes[at].from {
@@ -19,7 +19,7 @@ pub(super) fn quickest(nodes: &[Node], to: usize) -> Way {
         at = *from;
     }
     steps.reverse();
-    Way { seconds: nodes[to].elapsed.num_seconds(), steps }
+    ExploredPath { seconds: nodes[to].elapsed.num_seconds(), steps }
 }
 
 /// For each place the number of its loop: places with the same number can be come to from each
@@ -113,7 +113,7 @@ type Longest = BTreeMap<usize, (TimeDelta, Option<(usize, usize)>)>;
 
 /// The slowest way to a place where all paths of a campaign have ended, that goes round no loop:
 /// inside of a loop it takes the quickest way on.
-pub(super) fn slowest(nodes: &[Node], number: &[usize]) -> Option<Way> {
+pub(super) fn slowest(nodes: &[Node], number: &[usize]) -> Option<ExploredPath> {
     let mut places: Vec<usize> = (0..nodes.len()).collect();
     places.sort_by_key(|place| (Reverse(number[*place]), *place));
     let mut longest = Longest::new();
@@ -142,7 +142,7 @@ pub(super) fn slowest(nodes: &[Node], number: &[usize]) -> Option<Way> {
         at = *from;
     }
     steps.reverse();
-    Some(Way { seconds: time.num_seconds(), steps })
+    Some(ExploredPath { seconds: time.num_seconds(), steps })
 }
 
 /// How many ways into a loop are followed, the slowest first.
@@ -178,11 +178,11 @@ fn spread(nodes: &[Node], number: &[usize], together: &[usize], longest: &mut Lo
 /// The most messages within 24 hours, up to `most`: the elements that send them.
 pub(super) fn busiest(nodes: &[Node], most: usize) -> Vec<ElementId> {
     /// A place, with so many messages sent in the last hours.
-    type At = (usize, usize);
+    type PlaceAndCount = (usize, usize);
     let day = TimeDelta::hours(24);
-    let mut quickest: BTreeMap<At, TimeDelta> = BTreeMap::new();
-    let mut came: BTreeMap<At, (Option<At>, usize, usize)> = BTreeMap::new();
-    let mut open: BinaryHeap<Reverse<(TimeDelta, At)>> = BinaryHeap::new();
+    let mut quickest: BTreeMap<PlaceAndCount, TimeDelta> = BTreeMap::new();
+    let mut came: BTreeMap<PlaceAndCount, (Option<PlaceAndCount>, usize, usize)> = BTreeMap::new();
+    let mut open: BinaryHeap<Reverse<(TimeDelta, PlaceAndCount)>> = BinaryHeap::new();
     for (from, node) in nodes.iter().enumerate() {
         for (nth, step) in node.edges.iter().enumerate().filter(|(_, it)| !it.messages.is_empty()) {
             // The day begins with the first message of this step.
@@ -193,7 +193,7 @@ pub(super) fn busiest(nodes: &[Node], most: usize) -> Vec<ElementId> {
             }
         }
     }
-    let mut best: Option<At> = None;
+    let mut best: Option<PlaceAndCount> = None;
     while let Some(Reverse((elapsed, at))) = open.pop() {
         if quickest.get(&at).is_some_and(|known| *known < elapsed) {
             continue;
@@ -219,7 +219,7 @@ pub(super) fn busiest(nodes: &[Node], most: usize) -> Vec<ElementId> {
     let mut at = best;
     while let Some(here) = at {
         let Some((before, place, nth)) = came.get(&here) else { break };
-        let step: &Step = &nodes[*place].edges[*nth];
+        let step: &ExploredStep = &nodes[*place].edges[*nth];
         elements.push(step.messages.clone());
         // Where no message was sent in between, a place may come again.
         if elements.len() > 1_000 {

@@ -9,8 +9,8 @@ use dacapo_engine::ids::ElementId;
 use dacapo_engine::simulation::World;
 use dacapo_engine::time::Instant;
 
-use super::recorded::{Deed, Recorded, recorded};
-use super::{Compared, Course, Known, Unplayed, plays_until};
+use super::recorded::{Recorded, RecordedAction, recorded};
+use super::{Compared, PlayedRun, SubjectInFlight, Unplayed, plays_until};
 
 /// Plays what is recorded once more, from the first line on until now: on the versions that applied
 /// then, and with the other document published right before the run that the subject is in. The
@@ -20,7 +20,7 @@ use super::{Compared, Course, Known, Unplayed, plays_until};
 ///
 /// Why the subject cannot be played again; that is never taken for another way.
 pub fn again(
-    known: &Known<'_>,
+    known: &SubjectInFlight<'_>,
     of: &Recorded<'_>,
     document: &Document,
 ) -> Result<Compared, Unplayed> {
@@ -38,7 +38,7 @@ pub fn again(
     let story = Story::of(known, of, first)?;
 
     let was = story.played(known, None)?;
-    let course = Course::of(&was, &known.subject.id, id, began);
+    let played = PlayedRun::of(&was, &known.subject.id, id, began);
     let tokens = known.enrollment.tokens.iter().map(|token| token.element.clone());
     let mut rests: Vec<ElementId> = tokens.collect();
     rests.sort_compactly();
@@ -48,31 +48,35 @@ pub fn again(
         .filter(|line| line.run == run && matches!(line.what, Happened::MessageSettled { .. }));
     let mut settled: Vec<ElementId> = settled.filter_map(|line| line.element.clone()).collect();
     settled.sort_compactly();
-    let is_as_it_was = course.rests == rests
-        && course.run == run
-        && course.status == Some(known.enrollment.status)
+    let is_as_it_was = played.rests == rests
+        && played.run == run
+        && played.status == Some(known.enrollment.status)
         && settled_in(run, &was) == settled;
     if !is_as_it_was {
         return Err(Unplayed::CameOutOtherwise);
     }
     let would_be = story.played(known, Some((published, document)))?;
-    let would_be = Course::of(&would_be, &known.subject.id, id, began);
-    let is_elsewhere = course.ends_elsewhere(&would_be);
-    Ok(Compared { was: course, would_be, is_elsewhere })
+    let would_be = PlayedRun::of(&would_be, &known.subject.id, id, began);
+    let is_elsewhere = played.ends_elsewhere(&would_be);
+    Ok(Compared { was: played, would_be, is_elsewhere })
 }
 
 /// What is to happen once more.
 struct Story {
     began: Instant,
     subject: dacapo_engine::contact::Contact,
-    deeds: Vec<(Instant, Deed)>,
+    deeds: Vec<(Instant, RecordedAction)>,
     /// The milestones before, and those that came later.
     timeline: Timeline,
     milestones: Vec<(Instant, Reached)>,
 }
 
 impl Story {
-    fn of(known: &Known<'_>, of: &Recorded<'_>, first: &Record) -> Result<Self, Unplayed> {
+    fn of(
+        known: &SubjectInFlight<'_>,
+        of: &Recorded<'_>,
+        first: &Record,
+    ) -> Result<Self, Unplayed> {
         let began = first.at;
         let (subject, deeds) = recorded(known.subject, &known.campaign.id, of, first);
         let (mut timeline, mut milestones) = (Timeline::default(), Vec::new());
@@ -93,7 +97,7 @@ impl Story {
     /// it.
     fn played(
         &self,
-        known: &Known<'_>,
+        known: &SubjectInFlight<'_>,
         other: Option<(Instant, &Document)>,
     ) -> Result<World, Unplayed> {
         let (subject, id) = (&known.subject.id, &known.campaign.id);
@@ -126,12 +130,12 @@ impl Story {
                 }
             } else if let Some((_, deed)) = deeds.next() {
                 match deed.clone() {
-                    Deed::Write(patch, by) => {
+                    RecordedAction::Write(patch, by) => {
                         world.write(subject, &patch, by);
                     }
-                    Deed::ByHand(command, by) => world.by_hand(subject, id, command, by),
-                    Deed::Release(by) => world.release(subject, id, by),
-                    Deed::EnrollExisting => world.enroll_existing(id),
+                    RecordedAction::ByHand(command, by) => world.by_hand(subject, id, command, by),
+                    RecordedAction::Release(by) => world.release(subject, id, by),
+                    RecordedAction::EnrollExisting => world.enroll_existing(id),
                 }
             }
         }

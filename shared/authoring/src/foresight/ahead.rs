@@ -2,7 +2,7 @@
 
 use dacapo_engine::campaign::format::Document;
 
-use super::{Compared, Course, Known, Unplayed, plays_until};
+use super::{Compared, PlayedRun, SubjectInFlight, Unplayed, plays_until};
 use crate::simulate::LONGEST_LOOK;
 
 /// Plays on for as long as anything is due, [`LONGEST_LOOK`] at most, as if nobody did anything
@@ -12,14 +12,17 @@ use crate::simulate::LONGEST_LOOK;
 /// # Errors
 ///
 /// [`Unplayed::TooMuch`].
-pub fn ahead(known: &Known<'_>, document: &Document) -> Result<Compared, Unplayed> {
+pub fn ahead(known: &SubjectInFlight<'_>, document: &Document) -> Result<Compared, Unplayed> {
     let was = played_on(known, None)?;
     let would_be = played_on(known, Some(document))?;
     let is_elsewhere = was.ends_elsewhere(&would_be) || was.passes_elsewhere(&would_be);
     Ok(Compared { was, would_be, is_elsewhere })
 }
 
-fn played_on(known: &Known<'_>, document: Option<&Document>) -> Result<Course, Unplayed> {
+fn played_on(
+    known: &SubjectInFlight<'_>,
+    document: Option<&Document>,
+) -> Result<PlayedRun, Unplayed> {
     let (subject, id) = (&known.subject.id, &known.campaign.id);
     let mut world = known.world(known.now);
     world.take_over(known.campaign.clone(), known.catalog);
@@ -30,5 +33,5 @@ fn played_on(known: &Known<'_>, document: Option<&Document>) -> Result<Course, U
     }
     world.resume(id, false, "foresight");
     plays_until(&mut world, known.now + LONGEST_LOOK, &mut 0)?;
-    Ok(Course::of(&world, subject, id, known.now))
+    Ok(PlayedRun::of(&world, subject, id, known.now))
 }

@@ -25,7 +25,7 @@ pub struct Recorded<'a> {
 
 /// Something that happened.
 #[derive(Debug, Clone)]
-pub(super) enum Deed {
+pub(super) enum RecordedAction {
     Write(Patch, Author),
     ByHand(Command, Author),
     Release(Author),
@@ -33,7 +33,7 @@ pub(super) enum Deed {
 }
 
 /// A change that is known by name.
-struct Told<'a> {
+struct NamedChange<'a> {
     at: Instant,
     by: &'a Author,
     what: &'a [Changed],
@@ -45,17 +45,17 @@ pub(super) fn recorded(
     campaign: &CampaignId,
     recorded: &Recorded<'_>,
     first: &Record,
-) -> (Contact, Vec<(Instant, Deed)>) {
-    let mut told: BTreeMap<u64, Told<'_>> = BTreeMap::new();
+) -> (Contact, Vec<(Instant, RecordedAction)>) {
+    let mut told: BTreeMap<u64, NamedChange<'_>> = BTreeMap::new();
     let causes = recorded.records.iter().map(|(_, record)| (record.at, &record.because));
     let traces = recorded.traces.iter().map(|trace| (trace.at, &trace.because));
     for (at, because) in causes.chain(traces) {
         if let Cause::Change { rev, what, by } = because {
-            told.entry(*rev).or_insert(Told { at, by, what });
+            told.entry(*rev).or_insert(NamedChange { at, by, what });
         }
     }
     for change in &subject.recent {
-        let exact = Told { at: change.at, by: &change.by, what: &[] };
+        let exact = NamedChange { at: change.at, by: &change.by, what: &[] };
         told.insert(change.rev, exact);
     }
     let since = match &first.because {
@@ -67,7 +67,7 @@ pub(super) fn recorded(
     for (rev, told) in told.range(since..).rev() {
         let patch = match base.as_of(rev - 1) {
             Some(before) => {
-                let patch = base.recent.last().map(|change| written(change, &base));
+                let patch = base.recent.last().map(|change| patch_of(change, &base));
                 base = before;
                 patch.unwrap_or_default()
             }
@@ -75,7 +75,7 @@ pub(super) fn recorded(
         };
         // What the campaign itself wrote it writes again.
         if !matches!(told.by, Author::Element(own, _) if own == campaign) {
-            deeds.push((told.at, Deed::Write(patch, told.by.clone())));
+            deeds.push((told.at, RecordedAction::Write(patch, told.by.clone())));
         }
     }
     deeds.reverse();
@@ -83,13 +83,13 @@ pub(super) fn recorded(
     base.rev = since.saturating_sub(1).min(subject.rev);
     base.updated_at = base.created_at.min(first.at);
     let own = recorded.records.iter().filter(|(id, _)| id == campaign).map(|(_, record)| record);
-    deeds.extend(own.filter_map(|record| Some((record.at, asked(record)?))));
+    deeds.extend(own.filter_map(|record| Some((record.at, action_of(record)?))));
     deeds.sort_compactly_by_key(|(at, _)| *at);
     (base, deeds)
 }
 
 /// What a change wrote, from the subject as it left it.
-fn written(change: &Change, after: &Contact) -> Patch {
+fn patch_of(change: &Change, after: &Contact) -> Patch {
     let field = |key: &dacapo_engine::ids::FieldKey| (key.clone(), after.fields.get(key).cloned());
     Patch {
         add: change.added.iter().chain(change.refreshed.keys()).cloned().collect(),
@@ -103,7 +103,7 @@ fn written(change: &Change, after: &Contact) -> Patch {
 }
 
 /// Takes a change back that is known by name, and answers what it wrote as far as that is known.
-fn taken_back(told: &Told<'_>, began: Instant, base: &mut Contact) -> Patch {
+fn taken_back(told: &NamedChange<'_>, began: Instant, base: &mut Contact) -> Patch {
     let mut patch = Patch::default();
     for what in told.what {
         match what {
@@ -140,7 +140,7 @@ fn taken_back(told: &Told<'_>, began: Instant, base: &mut Contact) -> Patch {
 }
 
 /// What somebody asked for, if the record is not about a change, a timer or a message.
-fn asked(record: &Record) -> Option<Deed> {
+fn action_of(record: &Record) -> Option<RecordedAction> {
     let did = |is: fn(&Happened) -> bool| record.lines.iter().any(|line| is(&line.what));
     let stops = did(|what| matches!(what, Happened::Stopped));
     let resets = did(|what| matches!(what, Happened::Reset));
@@ -150,12 +150,14 @@ fn asked(record: &Record) -> Option<Deed> {
         (false, false) => Command::Start,
     };
     match &record.because {
-        Cause::ByHand(by) => Some(Deed::ByHand(command, by.clone())),
-        Cause::Campaign(id) => Some(Deed::ByHand(command, Author::ApiKey(id.to_string()))),
-        Cause::Job(name) => Some(Deed::ByHand(command, Author::ApiKey(name.clone()))),
-        Cause::Released(by) => Some(Deed::Release(by.clone())),
+        Cause::ByHand(by) => Some(RecordedAction::ByHand(command, by.clone())),
+        Cause::Campaign(id) => {
+            Some(RecordedAction::ByHand(command, Author::ApiKey(id.to_string())))
+        }
+        Cause::Job(name) => Some(RecordedAction::ByHand(command, Author::ApiKey(name.clone()))),
+        Cause::Released(by) => Some(RecordedAction::Release(by.clone())),
         Cause::Published(_) if did(|what| matches!(what, Happened::Entered)) => {
-            Some(Deed::EnrollExisting)
+            Some(RecordedAction::EnrollExisting)
         }
         Cause::Change { .. }
         | Cause::Timer

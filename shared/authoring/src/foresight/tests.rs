@@ -14,7 +14,7 @@ use dacapo_engine::simulation::{Observed, World};
 use dacapo_engine::time::Zone;
 use expect_test::{Expect, expect};
 
-use super::{Compared, Known, Recorded, Unplayed, again, ahead};
+use super::{Compared, Recorded, SubjectInFlight, Unplayed, again, ahead};
 use crate::simulate::{LONGEST_LOOK, Surroundings};
 
 const LOOP: &str = include_str!("../../../../examples/appointment-loop.yaml");
@@ -95,7 +95,7 @@ fn looked_at(
             _ => {}
         }
     }
-    let known = Known {
+    let known = SubjectInFlight {
         surroundings: &Surroundings {
             account: world.account.clone(),
             fields: BTreeMap::new(),

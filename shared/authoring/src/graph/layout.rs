@@ -23,20 +23,20 @@ const AROUND: (f64, f64) = (28.0, 46.0);
 const MOST_PASSED: usize = 120;
 
 /// How many rows an arrow passes at least that may be cut.
-const LONG: usize = 6;
+const LONG_ARROW_ROWS: usize = 6;
 
 /// How many boxes and passed rows the library gets at most; with more, the rows are plain.
 const MOST_PLACED: usize = 220;
 
 /// What is placed: sizes of boxes, and arrows between them with what stands at them.
-pub(super) struct Given<'a> {
+pub(super) struct LayoutInput<'a> {
     pub(super) sizes: &'a [(f64, f64)],
     pub(super) edges: &'a [(usize, usize, &'a str)],
 }
 
 /// Where everything is.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Placed {
+pub(super) struct PlacedGraph {
     /// The middle of each box.
     pub(super) boxes: Vec<(f64, f64)>,
     /// Each arrow.
@@ -61,7 +61,7 @@ pub(super) enum Line {
 }
 
 /// Places everything.
-pub(super) fn place(given: &Given<'_>) -> Placed {
+pub(super) fn place(given: &LayoutInput<'_>) -> PlacedGraph {
     let order = Order::of(given);
     if order.passed + given.sizes.len() > MOST_PLACED {
         return plainly(given, &order);
@@ -85,7 +85,7 @@ struct Order {
 }
 
 impl Order {
-    fn of(given: &Given<'_>) -> Self {
+    fn of(given: &LayoutInput<'_>) -> Self {
         let boxes = given.sizes.len();
         let mut out: Vec<Vec<usize>> = vec![Vec::new(); boxes];
         for (nth, (from, _, _)) in given.edges.iter().enumerate() {
@@ -105,12 +105,12 @@ impl Order {
                 let passed = passes(&rows, nth);
                 (sum + passed, longest.max((passed, nth)))
             });
-            if sum <= MOST_PASSED || longest.0 < LONG {
+            if sum <= MOST_PASSED || longest.0 < LONG_ARROW_ROWS {
                 break sum;
             }
             // All that are nearly as long, so that it ends soon.
             for (nth, is_cut) in cut.iter_mut().enumerate() {
-                *is_cut |= passes(&rows, nth) >= LONG.max(longest.0 / 2);
+                *is_cut |= passes(&rows, nth) >= LONG_ARROW_ROWS.max(longest.0 / 2);
             }
             rows = self::rows(given, &turned, &cut, &sorted);
         };
@@ -120,7 +120,7 @@ impl Order {
 
 /// Which arrows are turned so that there are no circles, and the order that is left: those that
 /// lead back to where a walk in definition order is on its way.
-fn turn(given: &Given<'_>, out: &[Vec<usize>]) -> (Vec<bool>, Vec<usize>) {
+fn turn(given: &LayoutInput<'_>, out: &[Vec<usize>]) -> (Vec<bool>, Vec<usize>) {
     let boxes = out.len();
     let (mut begun, mut done) = (vec![false; boxes], vec![false; boxes]);
     let mut turned = vec![false; given.edges.len()];
@@ -158,7 +158,7 @@ fn turn(given: &Given<'_>, out: &[Vec<usize>]) -> (Vec<bool>, Vec<usize>) {
 }
 
 /// The row of each box: one below the lowest that leads to it.
-fn rows(given: &Given<'_>, turned: &[bool], cut: &[bool], sorted: &[usize]) -> Vec<usize> {
+fn rows(given: &LayoutInput<'_>, turned: &[bool], cut: &[bool], sorted: &[usize]) -> Vec<usize> {
     let mut down: Vec<Vec<(usize, usize)>> = vec![Vec::new(); given.sizes.len()];
     for (nth, (from, to, label)) in given.edges.iter().enumerate() {
         if !cut[nth] {
@@ -175,9 +175,9 @@ fn rows(given: &Given<'_>, turned: &[bool], cut: &[bool], sorted: &[usize]) -> V
     rows
 }
 
-fn by_the_library(given: &Given<'_>, order: &Order) -> Placed {
+fn by_the_library(given: &LayoutInput<'_>, order: &Order) -> PlacedGraph {
     if given.sizes.is_empty() {
-        return Placed::default();
+        return PlacedGraph::default();
     }
     let mut graph = VisualGraph::new(Orientation::TopToBottom);
     // It would look for circles after each arrow.
@@ -225,7 +225,7 @@ fn by_the_library(given: &Given<'_>, order: &Order) -> Placed {
         lines[nth] = line;
     }
     let boxes = handles.iter().map(|handle| at(graph.pos(*handle).center())).collect();
-    Placed {
+    PlacedGraph {
         boxes,
         lines,
         labels: canvas.labels,
@@ -235,7 +235,7 @@ fn by_the_library(given: &Given<'_>, order: &Order) -> Placed {
 }
 
 /// Boxes in rows one below the other, and straight arrows.
-fn plainly(given: &Given<'_>, order: &Order) -> Placed {
+fn plainly(given: &LayoutInput<'_>, order: &Order) -> PlacedGraph {
     let mut boxes = vec![(0.0, 0.0); given.sizes.len()];
     let mut top = 0.0;
     for row in 0..=order.rows.iter().max().copied().unwrap_or(0) {
@@ -265,7 +265,7 @@ fn plainly(given: &Given<'_>, order: &Order) -> Placed {
         Line::Curve { points: vec![(one, one), (other, other)], back: false }
     });
     let lines = lines.collect();
-    Placed {
+    PlacedGraph {
         boxes,
         lines,
         labels: Vec::new(),

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::layout::{Given, Line, Placed, place};
+use super::layout::{LayoutInput, Line, PlacedGraph, place};
 use super::{Edge, Node, Picture, words};
 
 /// The width of a box, at least and at most, and what one line of it takes in height.
@@ -40,7 +40,7 @@ impl Picture {
         let sizes: Vec<_> = self.nodes.iter().map(size).collect();
         let edges: Vec<_> =
             self.edges.iter().map(|edge| (edge.from, edge.to, edge.label.as_str())).collect();
-        let placed = place(&Given { sizes: &sizes, edges: &edges });
+        let placed = place(&LayoutInput { sizes: &sizes, edges: &edges });
         let bounds = Bounds::of(&placed, &sizes, &self.edges);
         let (left, top) = (bounds.left - MARGIN, bounds.top - MARGIN - HEAD);
         let width = (bounds.right - bounds.left).max(letters(&self.title) * 9.0) + 2.0 * MARGIN;
@@ -97,7 +97,7 @@ impl Picture {
         &self,
         edge: &Edge,
         line: &Line,
-        placed: &Placed,
+        placed: &PlacedGraph,
         sizes: &[(f64, f64)],
         out: &mut String,
     ) {
@@ -287,7 +287,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn of(placed: &Placed, sizes: &[(f64, f64)], edges: &[Edge]) -> Self {
+    fn of(placed: &PlacedGraph, sizes: &[(f64, f64)], edges: &[Edge]) -> Self {
         let mut all = Self { left: 0.0, top: 0.0, right: 1.0, bottom: 1.0 };
         if let Some((x, y)) = placed.boxes.first() {
             all = Self { left: *x, top: *y, right: *x, bottom: *y };

@@ -3,11 +3,11 @@
 use dacapo_engine::campaign::reader::read;
 use serde_json::json;
 
-use super::layout::{Given, place};
+use super::layout::{LayoutInput, place};
 use super::words::{condition_words, shortened};
-use super::{Count, Picture, Shown, Way};
+use super::{ContactPath, Count, Picture, PictureOverlay};
 
-fn picture(text: &str, shown: &Shown) -> Picture {
+fn picture(text: &str, shown: &PictureOverlay) -> Picture {
     Picture::of(&read(text).expect("a document").document, shown).expect("a picture")
 }
 
@@ -18,7 +18,7 @@ fn what_authors_write_is_text_in_the_picture_and_nothing_else() {
     let text = r##"{ "id": "x", "name": "<script>alert(1)</script>\u202e&\"'", "elements": {
         "a": { "type": "start", "when": { "tag": "<b onload='x'>]]>\"#;`" }, "next": "b" },
         "b": { "type": "webhook", "url": "https://x.example/\"><script>%%{init}%%" } } }"##;
-    let picture = picture(text, &Shown::default());
+    let picture = picture(text, &PictureOverlay::default());
     let svg = picture.as_svg();
     assert!(!svg.contains("<script") && !svg.contains("<b ") && !svg.contains('\u{202e}'), "{svg}");
     assert!(svg.contains("&lt;script&gt;"), "{svg}");
@@ -50,14 +50,14 @@ fn conditions_are_told_in_words() {
 #[test]
 fn a_way_is_drawn_along_the_edges_that_it_took() {
     let id = |text: &str| dacapo_engine::ids::ElementId::new(text).expect("an id");
-    let way = Way {
+    let way = ContactPath {
         who: "ann".to_owned(),
         passed: ["lead", "invite", "two_days", "two_days", "booked", "confirm"].map(id).into(),
         rests: [id("hour_before")].into(),
         unsent: [id("confirm")].into(),
     };
     let counts = [(id("invite"), Count { entered: 12, at: 3 })].into();
-    let picture = picture(LOOP, &Shown { counts: Some(counts), way: Some(way) });
+    let picture = picture(LOOP, &PictureOverlay { counts: Some(counts), way: Some(way) });
     let name = |place: usize| picture.nodes[place].id.as_str();
     let passed: Vec<_> = (picture.edges.iter().filter(|edge| edge.passed))
         .map(|edge| format!("{} {}", name(edge.from), name(edge.to)))
@@ -110,7 +110,7 @@ fn the_largest_campaigns_are_drawn_in_bounded_size() {
         |nth| [nth + 1, nth + 50],
     ];
     for (nth, shape) in shapes.into_iter().enumerate() {
-        let picture = picture(&campaign(500, shape), &Shown::default());
+        let picture = picture(&campaign(500, shape), &PictureOverlay::default());
         let svg = picture.as_svg();
         assert!(svg.len() < 1_200_000, "shape {nth}: {} bytes", svg.len());
         assert_eq!(svg, picture.as_svg(), "shape {nth}: the same picture each time");
@@ -132,7 +132,7 @@ fn boxes_never_overlap_and_the_library_does_not_give_up() {
         let edges: Vec<_> = (0..next(boxes * 2 + 1))
             .map(|_| (next(boxes), next(boxes), ["", "", "yes", "no", "50 %"][next(5)]))
             .collect();
-        let placed = place(&Given { sizes: &sizes, edges: &edges });
+        let placed = place(&LayoutInput { sizes: &sizes, edges: &edges });
         assert_eq!(placed.boxes.len(), boxes, "case {case}");
         plainly += usize::from(placed.plainly);
         for one in 0..boxes {

@@ -3,13 +3,13 @@
 use dacapo_engine::campaign::format::{Document, EdgeKey, Element};
 use serde_json::{Map, Value};
 
-use super::{Look, Way};
+use super::{ContactPath, Look};
 
 /// The longest text of what an element does, in characters; a picture is no document.
-const LONGEST: usize = 160;
+const LONGEST_TEXT_CHARACTERS: usize = 160;
 
 /// How deep conditions are told.
-const DEEPEST: usize = 6;
+const DEEPEST_TOLD_CONDITION: usize = 6;
 
 /// The type, as it is called in documents.
 pub(super) fn kind(element: &Element) -> &'static str {
@@ -111,7 +111,7 @@ pub(super) fn does(element: &Element, document: &Document) -> String {
         Element::Restart(_) => "waits for the next start".to_owned(),
         Element::Webhook(_) => format!("{} {}", text(at("method")), text(at("url"))),
     };
-    shortened(does.trim(), LONGEST)
+    shortened(does.trim(), LONGEST_TEXT_CHARACTERS)
 }
 
 /// What stands at an arrow.
@@ -131,7 +131,7 @@ pub(super) fn label(element: &Element, key: EdgeKey) -> String {
 }
 
 /// The picture in a few sentences.
-pub(super) fn told(document: &Document, way: Option<&Way>) -> String {
+pub(super) fn description(document: &Document, way: Option<&ContactPath>) -> String {
     let mut told = format!("A campaign of {} elements.", document.elements.len());
     let named = |is: fn(&Element) -> bool| -> Vec<&str> {
         let ids = document.elements.iter().filter(|(_, element)| is(element));
@@ -175,7 +175,7 @@ pub(super) fn told(document: &Document, way: Option<&Way>) -> String {
 /// A condition in words.
 fn condition(when: &Value, depth: usize) -> String {
     let Some(when) = when.as_object() else { return String::new() };
-    if depth > DEEPEST {
+    if depth > DEEPEST_TOLD_CONDITION {
         return "…".to_owned();
     }
     let inner = |of: &Value| condition(of, depth + 1);
@@ -240,7 +240,9 @@ fn edge(on: &Value, depth: usize) -> String {
         "field_cleared" => format!("{} is cleared", text(value)),
         "custom" => text(value),
         "becomes" => format!("becomes {}", condition(value, 0)),
-        "contact" if depth < DEEPEST => format!("contact: {}", edge(value, depth + 1)),
+        "contact" if depth < DEEPEST_TOLD_CONDITION => {
+            format!("contact: {}", edge(value, depth + 1))
+        }
         _ => String::new(),
     }
 }

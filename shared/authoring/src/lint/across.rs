@@ -5,13 +5,13 @@ use dacapo_engine::campaign::format::{Edge, Element};
 use dacapo_engine::ids::Tag;
 
 use super::expected::{self, run};
-use super::facts::{All, Facts, Use};
+use super::facts::{AllFacts, ElementIndex, Facts};
 use super::story::Story;
 use super::words::listed;
-use super::{At, Found, Page};
+use super::{At, LintFindings, LintPage};
 use crate::scenario::{Expectation, ExpectedMessage};
 
-pub(super) static TAG_PING_PONG_PAGE: Page = Page {
+pub(super) static TAG_PING_PONG_PAGE: LintPage = LintPage {
     code: "D502",
     what: "Campaigns that set each other off without end: each reacts to a tag, withdraws it, assigns \
            the tag of the other, and is reset.",
@@ -50,14 +50,14 @@ elements:
 
 /// An event that assigns a tag at once, so that another one fires.
 struct Hop {
-    event: Use,
+    event: ElementIndex,
     reacts_to: Vec<Tag>,
     adds: Vec<Tag>,
     removes: Vec<Tag>,
 }
 
 /// What follows at once from each event that begins a new run.
-fn hops(all: &All<'_>) -> Vec<Hop> {
+fn hops(all: &AllFacts<'_>) -> Vec<Hop> {
     let mut hops = Vec::new();
     for facts in &all.campaigns {
         for (at, event) in facts.events() {
@@ -80,7 +80,7 @@ fn hops(all: &All<'_>) -> Vec<Hop> {
             }
             let of_own = |(tag, kind): (&Tag, _)| (kind == facts.kind()).then(|| tag.clone());
             hops.push(Hop {
-                event: Use { campaign: facts.nth, element: at },
+                event: ElementIndex { campaign: facts.nth, element: at },
                 reacts_to: tags.as_slice().to_vec(),
                 adds: quick.iter().flat_map(|it| facts.adds(*it)).filter_map(of_own).collect(),
                 removes: quick
@@ -94,7 +94,7 @@ fn hops(all: &All<'_>) -> Vec<Hop> {
     hops
 }
 
-pub(super) fn tag_ping_pong(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn tag_ping_pong(facts: &Facts<'_>, all: &AllFacts<'_>, found: &mut LintFindings<'_>) {
     let hops = hops(all);
     for hop in hops.iter().filter(|hop| hop.event.campaign == facts.nth) {
         let Some((circle, tag)) = circle(hop, &hops, all) else { continue };
@@ -123,12 +123,16 @@ pub(super) fn tag_ping_pong(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<
 }
 
 /// The shortest circle of hops from one back to it, and the tag that it begins with.
-fn circle<'h>(from: &'h Hop, hops: &'h [Hop], all: &All<'_>) -> Option<(Vec<&'h Hop>, &'h Tag)> {
+fn circle<'h>(
+    from: &'h Hop,
+    hops: &'h [Hop],
+    all: &AllFacts<'_>,
+) -> Option<(Vec<&'h Hop>, &'h Tag)> {
     let mut open: Vec<Vec<&Hop>> = vec![vec![from]];
     while let Some(way) = (!open.is_empty()).then(|| open.remove(0)) {
         let last = way.last()?;
         for next in hops {
-            // Somebody on the way has withdrawn the tag, so that it is added again.
+            // A campaign on the way has withdrawn the tag, so that it is added again.
             let kind = |hop: &Hop| all.campaigns[hop.event.campaign].kind();
             let is_set_off = kind(next) == kind(last)
                 && next
@@ -151,7 +155,7 @@ fn circle<'h>(from: &'h Hop, hops: &'h [Hop], all: &All<'_>) -> Option<(Vec<&'h 
     None
 }
 
-pub(super) static SENT_BY_TWO_CAMPAIGNS_PAGE: Page = Page {
+pub(super) static SENT_BY_TWO_CAMPAIGNS_PAGE: LintPage = LintPage {
     code: "D503",
     what: "Two campaigns that begin with the same condition or the same event, and both send an e-mail \
            at once.",
@@ -195,7 +199,11 @@ emails:
              messages that meet by chance later.",
 };
 
-pub(super) fn sent_by_two_campaigns(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn sent_by_two_campaigns(
+    facts: &Facts<'_>,
+    all: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     for entry in facts.entries() {
         let Some(message) = sends_at_once(facts, entry) else { continue };
         let others = all.campaigns.iter().filter(|other| all.tells(facts, other));

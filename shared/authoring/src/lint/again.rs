@@ -6,15 +6,15 @@ use dacapo_engine::condition::{Condition, Reads};
 use dacapo_engine::ids::Tag;
 
 use super::expected::{run, stands, status};
-use super::facts::{All, Facts};
+use super::facts::{AllFacts, Facts};
 use super::reasoning::{Atom, necessary};
 use super::story::{Change, Story};
 use super::words::listed;
-use super::{At, Found, Page};
+use super::{At, LintFindings, LintPage};
 use crate::finding::Proof;
 use crate::scenario::{ExpectedEnrollment, ExpectedStatus};
 
-pub(super) static RESET_NOBODY_LEADS_TO_PAGE: Page = Page {
+pub(super) static RESET_NOBODY_LEADS_TO_PAGE: LintPage = LintPage {
     code: "D101",
     what: "A reset of the campaign itself that every contact comes to by the passing of time alone: \
            no event, no goal and no date timer leads to it.",
@@ -48,7 +48,11 @@ emails:
              nor is one of another campaign, or one that a condition or a split leads to for some.",
 };
 
-pub(super) fn reset_nobody_leads_to(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn reset_nobody_leads_to(
+    facts: &Facts<'_>,
+    _: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     for reset in facts.beginnings() {
         if !matches!(facts.element(reset), Element::Reset(_)) {
             continue;
@@ -83,7 +87,7 @@ pub(super) fn reset_nobody_leads_to(facts: &Facts<'_>, _: &All<'_>, found: &mut 
     }
 }
 
-pub(super) static RESTART_NO_CHANGE_CAN_FOLLOW_PAGE: Page = Page {
+pub(super) static RESTART_NO_CHANGE_CAN_FOLLOW_PAGE: LintPage = LintPage {
     code: "D102",
     what: "A restart after which no start can let the contact in: the campaign has none, or each of \
            them asks for the absence of the tag that the restart itself assigns, and nothing \
@@ -117,8 +121,8 @@ emails:
 
 pub(super) fn restart_no_change_can_follow(
     facts: &Facts<'_>,
-    all: &All<'_>,
-    found: &mut Found<'_>,
+    all: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
 ) {
     for (at, element) in facts.elements() {
         let Element::Restart(restart) = element else { continue };
@@ -166,7 +170,7 @@ pub(super) fn restart_no_change_can_follow(
     }
 }
 
-pub(super) static RESTART_START_STILL_HOLDS_PAGE: Page = Page {
+pub(super) static RESTART_START_STILL_HOLDS_PAGE: LintPage = LintPage {
     code: "D103",
     what: "A restart at which the condition of the start that led there still holds, because nothing \
            on the way changes what it reads.",
@@ -198,7 +202,11 @@ emails:
              asks again.",
 };
 
-pub(super) fn restart_start_still_holds(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn restart_start_still_holds(
+    facts: &Facts<'_>,
+    all: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     for (at, element) in facts.elements() {
         let Element::Restart(restart) = element else { continue };
         for (entry, start) in facts.starts() {
@@ -236,7 +244,13 @@ pub(super) fn restart_start_still_holds(facts: &Facts<'_>, all: &All<'_>, found:
 
 /// Whether anything between the start and the restart, or in another campaign, changes or asks for
 /// what the start reads.
-fn is_touched(facts: &Facts<'_>, all: &All<'_>, reads: &Reads, entry: usize, at: usize) -> bool {
+fn is_touched(
+    facts: &Facts<'_>,
+    all: &AllFacts<'_>,
+    reads: &Reads,
+    entry: usize,
+    at: usize,
+) -> bool {
     let between =
         (0..facts.len()).filter(|it| facts.leads_to(entry, *it) && facts.leads_to(*it, at));
     let mut own = between.clone().chain([at]);
@@ -260,7 +274,8 @@ fn is_touched(facts: &Facts<'_>, all: &All<'_>, reads: &Reads, entry: usize, at:
                     || facts.sets(it).iter().any(|(other, _)| *other == key)
             })
     });
-    let of_others = |uses: &[super::facts::Use]| uses.iter().any(|it| it.campaign != facts.nth);
+    let of_others =
+        |uses: &[super::facts::ElementIndex]| uses.iter().any(|it| it.campaign != facts.nth);
     let kind = facts.kind();
     asked
         || reads.tags.iter().any(|tag| of_others(all.removing(&(kind.clone(), tag.clone()))))

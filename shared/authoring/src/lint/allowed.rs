@@ -3,7 +3,7 @@
 use dacapo_engine::campaign::nearest;
 use dacapo_engine::campaign::reader::KeyPath;
 
-use super::{Given, LINTS, named, told};
+use super::{LINTS, LintedCampaign, finding_without_element, named};
 use crate::finding::{Finding, Severity};
 
 /// The code and the name of the finding about an `allow`. It is no lint: it cannot be allowed.
@@ -11,7 +11,7 @@ pub(crate) const CODE: &str = "D901";
 pub(crate) const NAME: &str = "allow-silences-nothing";
 
 /// The findings without those that are allowed, and one for each `allow` that silences nothing.
-pub(super) fn apply(given: &Given<'_>, mut findings: Vec<Finding>) -> Vec<Finding> {
+pub(super) fn apply(given: &LintedCampaign<'_>, mut findings: Vec<Finding>) -> Vec<Finding> {
     let path = KeyPath::root().key("allow");
     let mut odd = Vec::new();
     for (nth, allow) in given.source.document.allow.iter().enumerate() {
@@ -38,7 +38,13 @@ pub(super) fn apply(given: &Given<'_>, mut findings: Vec<Finding>) -> Vec<Findin
                 "remove this line from `allow`".to_owned(),
             ),
         };
-        odd.push(told((Severity::Warning, CODE, NAME), &path, place, message, remedy));
+        odd.push(finding_without_element(
+            (Severity::Warning, CODE, NAME),
+            &path,
+            place,
+            message,
+            remedy,
+        ));
     }
     findings.extend(odd);
     findings

@@ -5,12 +5,12 @@ use dacapo_engine::field::FieldType;
 use dacapo_engine::ids::FieldKey;
 
 use super::expected::{message, not_sent};
-use super::facts::{All, Facts};
+use super::facts::{AllFacts, Facts};
 use super::story::Story;
 use super::words::beside;
-use super::{At, Found, Page, path_of};
+use super::{At, LintFindings, LintPage, path_of};
 
-pub(super) static PLAIN_TIMER_ON_A_BIRTHDAY_PAGE: Page = Page {
+pub(super) static PLAIN_TIMER_ON_A_BIRTHDAY_PAGE: LintPage = LintPage {
     code: "D303",
     what: "A date timer without `repeat: yearly` on a field that is called a birthday or an \
            anniversary.",
@@ -41,7 +41,11 @@ emails:
              by `--fix`, since it makes mail leave.",
 };
 
-pub(super) fn plain_timer_on_a_birthday(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn plain_timer_on_a_birthday(
+    facts: &Facts<'_>,
+    _: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     for (at, timer) in facts.timers() {
         let Some(field) = timer.field.as_ref().filter(|field| holds_a_birthday(facts, field))
         else {

@@ -12,15 +12,15 @@ use dacapo_engine::time::Zone;
 use serde_json::Value;
 
 use super::expected::{message, not_sent, sent};
-use super::facts::{All, Facts, Way};
+use super::facts::{AllFacts, ElementPath, Facts};
 use super::lacking::{Field, way_without};
 use super::story::Story;
 use super::words::line_and_column;
-use super::{At, Found, Page, path_of_email};
+use super::{At, LintFindings, LintPage, path_of_email};
 use crate::finding::{Edit, Proof};
 use crate::scenario::ExpectedMessage;
 
-pub(super) static PLACEHOLDER_CAN_BE_EMPTY_PAGE: Page = Page {
+pub(super) static PLACEHOLDER_CAN_BE_EMPTY_PAGE: LintPage = LintPage {
     code: "D403",
     what: "A placeholder in an e-mail that is shown without a default, where nothing on the way to \
            the e-mail makes sure that the field has a value.",
@@ -52,7 +52,11 @@ emails:
              what was asked before.",
 };
 
-pub(super) fn placeholder_can_be_empty(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn placeholder_can_be_empty(
+    facts: &Facts<'_>,
+    all: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     let mut named: BTreeSet<Field> = BTreeSet::new();
     for at in 0..facts.len() {
         let reads = facts.reads(at);
@@ -113,7 +117,7 @@ pub(super) fn placeholder_can_be_empty(facts: &Facts<'_>, all: &All<'_>, found: 
 }
 
 /// A way in words: where it begins, and which edges of a choice it takes.
-fn by(facts: &Facts<'_>, way: &Way) -> String {
+fn by(facts: &Facts<'_>, way: &ElementPath) -> String {
     let (first, _) = way.first().copied().unwrap_or_default();
     let chosen = way.iter().filter(|(_, edge)| !matches!(*edge, "next" | ""));
     let chosen: Vec<String> =
@@ -191,7 +195,12 @@ pub(super) fn senders(facts: &Facts<'_>, key: &str) -> Vec<usize> {
 }
 
 /// Somebody without the value comes to the e-mail, by this way or the shortest.
-fn without(facts: &Facts<'_>, way: Option<&Way>, at: usize, field: &Field) -> Option<Proof> {
+fn without(
+    facts: &Facts<'_>,
+    way: Option<&ElementPath>,
+    at: usize,
+    field: &Field,
+) -> Option<Proof> {
     let mut story = Story::new(facts);
     match way {
         Some(way) => story.go(way)?,
@@ -210,7 +219,7 @@ fn without(facts: &Facts<'_>, way: Option<&Way>, at: usize, field: &Field) -> Op
     Some(proof)
 }
 
-pub(super) static LINK_WITHOUT_URLENCODE_PAGE: Page = Page {
+pub(super) static LINK_WITHOUT_URLENCODE_PAGE: LintPage = LintPage {
     code: "D404",
     what: "A link in whose query a value is put without `urlencode`: `?name={{ contact.first_name }}`.",
     why: "A name with a space, an `&` or an umlaut cuts the link off or changes what it says; the \
@@ -241,7 +250,11 @@ emails:
              be encoded. Numbers, ids and links of Dacapo itself need nothing.",
 };
 
-pub(super) fn link_without_urlencode(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn link_without_urlencode(
+    facts: &Facts<'_>,
+    _: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     for (key, email) in &facts.document.emails {
         for (part, text) in [("text", &email.text), ("html", &email.html)] {
             let Some(text) = text else { continue };

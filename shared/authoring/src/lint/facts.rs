@@ -14,26 +14,26 @@ use dacapo_engine::ids::{ElementId, FieldKey, ObjectType, Tag};
 use dacapo_engine::template;
 
 /// All campaigns that are given together.
-pub(super) struct All<'a> {
+pub(super) struct AllFacts<'a> {
     pub(super) campaigns: Vec<Facts<'a>>,
     looked_at: usize,
-    tags_removed: BTreeMap<Whose<Tag>, Vec<Use>>,
-    tags_added: BTreeMap<Whose<Tag>, Vec<Use>>,
-    tags_read: BTreeMap<Whose<Tag>, Vec<Use>>,
-    fields_set: BTreeMap<Whose<FieldKey>, Vec<Use>>,
+    tags_removed: BTreeMap<Owned<Tag>, Vec<ElementIndex>>,
+    tags_added: BTreeMap<Owned<Tag>, Vec<ElementIndex>>,
+    tags_read: BTreeMap<Owned<Tag>, Vec<ElementIndex>>,
+    fields_set: BTreeMap<Owned<FieldKey>, Vec<ElementIndex>>,
 }
 
 /// A tag or a field of contacts, or of a type of objects.
-pub(super) type Whose<T> = (Option<ObjectType>, T);
+pub(super) type Owned<T> = (Option<ObjectType>, T);
 
 /// An element of a campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Use {
+pub(super) struct ElementIndex {
     pub(super) campaign: usize,
     pub(super) element: usize,
 }
 
-impl<'a> All<'a> {
+impl<'a> AllFacts<'a> {
     /// Of these documents the first are looked at; the others are only known.
     pub(super) fn of(looked_at: usize, documents: impl Iterator<Item = &'a Document>) -> Self {
         let campaigns: Vec<Facts<'a>> =
@@ -48,7 +48,7 @@ impl<'a> All<'a> {
         };
         for facts in &campaigns {
             for element in 0..facts.len() {
-                let used = Use { campaign: facts.nth, element };
+                let used = ElementIndex { campaign: facts.nth, element };
                 note(&mut all.tags_added, facts.adds(element), used);
                 note(&mut all.tags_removed, facts.removes(element), used);
                 note(&mut all.fields_set, facts.sets(element), used);
@@ -73,26 +73,26 @@ impl<'a> All<'a> {
     }
 
     /// The elements that withdraw the tag.
-    pub(super) fn removing(&self, tag: &Whose<Tag>) -> &[Use] {
+    pub(super) fn removing(&self, tag: &Owned<Tag>) -> &[ElementIndex] {
         self.tags_removed.get(tag).map_or(&[], Vec::as_slice)
     }
 
     /// The elements that assign the tag.
-    pub(super) fn adding(&self, tag: &Whose<Tag>) -> &[Use] {
+    pub(super) fn adding(&self, tag: &Owned<Tag>) -> &[ElementIndex] {
         self.tags_added.get(tag).map_or(&[], Vec::as_slice)
     }
 
     /// The elements that read the tag.
-    pub(super) fn reading(&self, tag: &Whose<Tag>) -> &[Use] {
+    pub(super) fn reading(&self, tag: &Owned<Tag>) -> &[ElementIndex] {
         self.tags_read.get(tag).map_or(&[], Vec::as_slice)
     }
 
     /// The elements that set or clear the field.
-    pub(super) fn setting(&self, field: &Whose<FieldKey>) -> &[Use] {
+    pub(super) fn setting(&self, field: &Owned<FieldKey>) -> &[ElementIndex] {
         self.fields_set.get(field).map_or(&[], Vec::as_slice)
     }
 
-    /// The tags of somebody that anything assigns, withdraws or reads.
+    /// The tags of a subject that anything assigns, withdraws or reads.
     pub(super) fn tags(&self, kind: Option<&ObjectType>) -> BTreeSet<&Tag> {
         let keys = self.tags_added.keys().chain(self.tags_removed.keys());
         let keys = keys.chain(self.tags_read.keys());
@@ -102,9 +102,9 @@ impl<'a> All<'a> {
 
 /// Notes an element for each of the names that it uses, with whose they are.
 fn note<'a, T: Clone + Ord + 'a>(
-    uses: &mut BTreeMap<Whose<T>, Vec<Use>>,
+    uses: &mut BTreeMap<Owned<T>, Vec<ElementIndex>>,
     names: impl IntoIterator<Item = (&'a T, Option<ObjectType>)>,
-    used: Use,
+    used: ElementIndex,
 ) {
     for (name, kind) in names {
         uses.entry((kind, name.clone())).or_default().push(used);
@@ -258,7 +258,7 @@ impl<'a> Facts<'a> {
         from: usize,
         to: usize,
         passes: impl Fn(usize) -> bool,
-    ) -> Option<Way> {
+    ) -> Option<ElementPath> {
         self.way_by(&[from], to, |at, _| at == from || passes(at))
     }
 
@@ -269,7 +269,7 @@ impl<'a> Facts<'a> {
         from: &[usize],
         to: usize,
         passes: impl Fn(usize, &'static str) -> bool,
-    ) -> Option<Way> {
+    ) -> Option<ElementPath> {
         let mut came: HashMap<usize, (usize, &'static str)> = HashMap::new();
         let mut open: VecDeque<usize> = from.iter().copied().collect();
         while let Some(at) = open.pop_front() {
@@ -299,7 +299,7 @@ impl<'a> Facts<'a> {
     }
 
     /// A way that ends at a date timer goes on from it, when the date has come, to another element.
-    pub(super) fn on_time(&self, mut way: Way, to: usize) -> Option<Way> {
+    pub(super) fn on_time(&self, mut way: ElementPath, to: usize) -> Option<ElementPath> {
         let timer = way.last_mut()?;
         timer.1 = "next";
         let next = self.edge(timer.0, "next")?;
@@ -458,7 +458,7 @@ impl<'a> Facts<'a> {
 }
 
 /// Elements, each with the edge by which it is left; the last one has none.
-pub(super) type Way = Vec<(usize, &'static str)>;
+pub(super) type ElementPath = Vec<(usize, &'static str)>;
 
 fn word(key: dacapo_engine::campaign::format::EdgeKey) -> &'static str {
     use dacapo_engine::campaign::format::EdgeKey;

@@ -5,14 +5,14 @@ use dacapo_engine::campaign::format::{Element, Unmet};
 use dacapo_engine::condition::Condition;
 
 use super::expected::{message, not_sent, status};
-use super::facts::{All, Facts, Way};
+use super::facts::{AllFacts, ElementPath, Facts};
 use super::reasoning::{contradiction, holds, necessary};
 use super::story::Story;
-use super::{At, Found, Page};
+use super::{At, LintFindings, LintPage};
 use crate::finding::Proof;
 use crate::scenario::ExpectedStatus;
 
-pub(super) static PASSED_ONLY_ONCE_PAGE: Page = Page {
+pub(super) static PASSED_ONLY_ONCE_PAGE: LintPage = LintPage {
     code: "D201",
     what: "An event or a goal in a circle: a path leads from it back to it in the same run.",
     why: "Events and goals fire once in a run (R5). A path that comes to one that has fired ends \
@@ -46,7 +46,7 @@ emails:
              way to go on.",
 };
 
-pub(super) fn passed_only_once(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn passed_only_once(facts: &Facts<'_>, _: &AllFacts<'_>, found: &mut LintFindings<'_>) {
     for (at, element) in facts.elements() {
         let word = match element {
             Element::Event(_) => "event",
@@ -73,7 +73,7 @@ pub(super) fn passed_only_once(facts: &Facts<'_>, _: &All<'_>, found: &mut Found
 }
 
 /// Round once: back at the element nothing waits.
-fn around(facts: &Facts<'_>, at: usize, circle: &Way) -> Option<Proof> {
+fn around(facts: &Facts<'_>, at: usize, circle: &ElementPath) -> Option<Proof> {
     let mut story = Story::new(facts);
     story.to(at)?;
     story.go(circle)?;
@@ -82,7 +82,7 @@ fn around(facts: &Facts<'_>, at: usize, circle: &Way) -> Option<Proof> {
     Some(story.shows(shows, status(ExpectedStatus::Completed)))
 }
 
-pub(super) static NEVER_FIRES_PAGE: Page = Page {
+pub(super) static NEVER_FIRES_PAGE: LintPage = LintPage {
     code: "D202",
     what: "A start, a goal, a branch or an event whose condition asks for two things that are never so \
            together; and events that fire only while the contact is active, in a campaign that \
@@ -111,7 +111,7 @@ emails:
              compared; numbers and dates are not.",
 };
 
-pub(super) fn never_fires(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn never_fires(facts: &Facts<'_>, _: &AllFacts<'_>, found: &mut LintFindings<'_>) {
     for at in 0..facts.len() {
         let Some(condition) = facts.condition(at) else { continue };
         let Some(why) = contradiction(condition) else { continue };
@@ -168,7 +168,7 @@ fn parts(condition: &Condition) -> Vec<&Condition> {
     }
 }
 
-pub(super) static GOAL_TRUE_AT_THE_START_PAGE: Page = Page {
+pub(super) static GOAL_TRUE_AT_THE_START_PAGE: LintPage = LintPage {
     code: "D203",
     what: "A goal whose condition holds for everybody whom a start lets in, because the start asks \
            for the same.",
@@ -204,7 +204,11 @@ emails:
              usually have.",
 };
 
-pub(super) fn goal_true_at_the_start(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn goal_true_at_the_start(
+    facts: &Facts<'_>,
+    _: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     for (goal, element) in facts.elements() {
         let Element::Goal(of) = element else { continue };
         for (start, when) in facts.starts() {

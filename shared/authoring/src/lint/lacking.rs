@@ -9,7 +9,7 @@ use dacapo_engine::condition::{Condition, Test};
 use dacapo_engine::ids::FieldKey;
 use serde_json::Value;
 
-use super::facts::{All, Facts, Way};
+use super::facts::{AllFacts, ElementPath, Facts};
 use super::reasoning::{holds, necessary};
 
 /// A field of the contact, or of the object that a campaign is about.
@@ -23,10 +23,10 @@ pub(super) struct Field {
 /// cleared and nothing makes sure of it afterwards.
 pub(super) fn way_without(
     facts: &Facts<'_>,
-    all: &All<'_>,
+    all: &AllFacts<'_>,
     to: usize,
     field: &Field,
-) -> Option<Way> {
+) -> Option<ElementPath> {
     // The date of a booking is posted together with it.
     let follows = |(timer, it): (usize, &DateTimer)| {
         it.field.as_ref() == Some(&field.key)
@@ -39,7 +39,7 @@ pub(super) fn way_without(
     let entries: Vec<usize> = facts.entries().collect();
     let is_open = |at: usize, edge: &str| leaves_open(facts, all, at, edge, field);
     facts.way_by(&entries, to, is_open).or_else(|| {
-        let clears = |at: &usize| written(facts, *at, field).is_some_and(Value::is_null);
+        let clears = |at: &usize| written_value(facts, *at, field).is_some_and(Value::is_null);
         (0..facts.len()).filter(clears).find_map(|clearing| {
             let goes_on = |at: usize, _: &str| !facts.begins_next_run(at);
             let mut way = facts.way_by(&entries, clearing, goes_on)?;
@@ -56,7 +56,7 @@ fn is_of(facts: &Facts<'_>, around_contact: bool, field: &Field) -> bool {
 }
 
 /// What an element writes into the field.
-fn written<'a>(facts: &Facts<'a>, at: usize, field: &Field) -> Option<&'a Value> {
+fn written_value<'a>(facts: &Facts<'a>, at: usize, field: &Field) -> Option<&'a Value> {
     match facts.element(at) {
         Element::SetField(set) if is_of(facts, set.of.is_some(), field) => {
             set.fields.get(&field.key)
@@ -66,7 +66,13 @@ fn written<'a>(facts: &Facts<'a>, at: usize, field: &Field) -> Option<&'a Value>
 }
 
 /// Whether somebody may leave the element by this edge who has no value in the field.
-fn leaves_open(facts: &Facts<'_>, all: &All<'_>, at: usize, edge: &str, field: &Field) -> bool {
+fn leaves_open(
+    facts: &Facts<'_>,
+    all: &AllFacts<'_>,
+    at: usize,
+    edge: &str,
+    field: &Field,
+) -> bool {
     let asked = facts.reads(at).tags;
     if asked.into_iter().any(|tag| !all.adding(&(facts.kind(), tag)).is_empty()) {
         return false;
@@ -82,7 +88,7 @@ fn leaves_open(facts: &Facts<'_>, all: &All<'_>, at: usize, edge: &str, field: &
             let is_other = timer.field.as_ref() != Some(&field.key) || !is_of(facts, false, field);
             is_other || (edge == "next" && timer.empty == Empty::Continue)
         }
-        Element::SetField(_) => written(facts, at, field).is_none_or(Value::is_null),
+        Element::SetField(_) => written_value(facts, at, field).is_none_or(Value::is_null),
         Element::Reset(_) | Element::Restart(_) => !facts.begins_next_run(at),
         Element::Split(_)
         | Element::Email(_)

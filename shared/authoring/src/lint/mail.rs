@@ -5,16 +5,16 @@ use dacapo_engine::campaign::format::{Element, Purpose};
 use serde_json::json;
 
 use super::expected::{message, not_sent, sent};
-use super::facts::{All, Facts};
+use super::facts::{AllFacts, Facts};
 use super::reasoning::together;
 use super::story::Story;
 use super::timing::reminds;
 use super::words::beside;
-use super::{At, Found, Given, Page, path_of_email};
+use super::{At, LintFindings, LintPage, LintedCampaign, path_of_email};
 use crate::finding::Proof;
-use crate::scenario::{ExpectedMessage, Post, Step};
+use crate::scenario::{ExpectedMessage, Post, ScenarioStep};
 
-pub(super) static SENT_TWICE_IN_A_RUN_PAGE: Page = Page {
+pub(super) static SENT_TWICE_IN_A_RUN_PAGE: LintPage = LintPage {
     code: "D401",
     what: "An e-mail that two starts lead to, each by itself, where a contact can be let in by both.",
     why: "Several starts may fire in a run (R6), and each begins a path of its own. Who has both tags \
@@ -42,7 +42,11 @@ emails:
              event or a goal, which lets one path through in a run. A circle sends again on purpose.",
 };
 
-pub(super) fn sent_twice_in_a_run(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn sent_twice_in_a_run(
+    facts: &Facts<'_>,
+    _: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     let starts: Vec<_> = facts.starts().collect();
     let reached: Vec<Vec<bool>> = starts
         .iter()
@@ -90,7 +94,7 @@ fn both_ways(facts: &Facts<'_>, entries: [usize; 2], at: usize) -> Option<Proof>
     Some(story.shows(format!("`{mail}` was sent twice."), sent(twice)))
 }
 
-pub(super) static REMINDER_IS_MARKETING_PAGE: Page = Page {
+pub(super) static REMINDER_IS_MARKETING_PAGE: LintPage = LintPage {
     code: "D402",
     what: "An e-mail that leaves at a date timer before a date, and whose purpose is `marketing`.",
     why: "Marketing mail goes to subscribed contacts only and waits for `email_time` (R32). Who has \
@@ -129,7 +133,11 @@ emails:
              to say.",
 };
 
-pub(super) fn reminder_is_marketing(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn reminder_is_marketing(
+    facts: &Facts<'_>,
+    _: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     for (timer, of) in facts.timers() {
         if !reminds(facts, of) {
             continue;
@@ -142,7 +150,7 @@ pub(super) fn reminder_is_marketing(facts: &Facts<'_>, _: &All<'_>, found: &mut 
             let Element::Email(send) = facts.element(at) else { continue };
             let Some(email) = facts.document.emails.get(&send.email) else { continue };
             let path = path_of_email(&send.email);
-            let Given { text, source } = found.given;
+            let LintedCampaign { text, source } = found.given;
             let places = &source.places;
             if email.purpose == Purpose::Transactional || places.has(&path.key("purpose")) {
                 continue;
@@ -173,7 +181,7 @@ fn unsubscribed(facts: &Facts<'_>, timer: usize, at: usize) -> Option<Proof> {
     let mut proof = story.shows_until(end, shows, not_sent(message(mail)));
     let post = Post::new().with("consent", json!("unsubscribed"));
     let at = proof.scenario.then.first().and_then(|step| step.at);
-    proof.scenario.then.insert(0, Step { at, post: Some(post), ..Step::default() });
+    proof.scenario.then.insert(0, ScenarioStep { at, post: Some(post), ..ScenarioStep::default() });
     Some(proof)
 }
 

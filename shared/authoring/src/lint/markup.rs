@@ -2,15 +2,15 @@
 
 use super::content::senders;
 use super::expected::{message, sent};
-use super::facts::{All, Facts};
+use super::facts::{AllFacts, Facts};
 use super::story::Story;
-use super::{At, Found, Page};
+use super::{At, LintFindings, LintPage};
 use crate::finding::Proof;
 
 /// What Gmail shows of a message before it cuts it off, in bytes.
 pub const GMAIL_SHOWS: usize = 102 * 1024;
 
-pub(super) static HTML_IS_CLIPPED_PAGE: Page = Page {
+pub(super) static HTML_IS_CLIPPED_PAGE: LintPage = LintPage {
     code: "D405",
     what: "An HTML body of more than 102 kB.",
     why: "Gmail shows the first 102 kB of a message and a link to the rest. What stands at the end is \
@@ -37,7 +37,7 @@ emails:
              on a server do not count.",
 };
 
-pub(super) fn html_is_clipped(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn html_is_clipped(facts: &Facts<'_>, _: &AllFacts<'_>, found: &mut LintFindings<'_>) {
     for (key, email) in &facts.document.emails {
         let Some(html) = email.html.as_ref().filter(|html| html.len() > GMAIL_SHOWS) else {
             continue;
@@ -61,7 +61,7 @@ fn arrives(facts: &Facts<'_>, key: &str, shows: &str) -> Option<Proof> {
     Some(story.shows(shows, sent(message(facts.id(at)))))
 }
 
-pub(super) static IMAGE_WITHOUT_ALT_PAGE: Page = Page {
+pub(super) static IMAGE_WITHOUT_ALT_PAGE: LintPage = LintPage {
     code: "D406",
     what: "An image in an HTML body without `alt`.",
     why: "Many mail programs show no images until one asks, and screen readers read `alt`: without it \
@@ -87,7 +87,7 @@ emails:
     limits: "An empty `alt` is right for an image that says nothing, and is not found.",
 };
 
-pub(super) fn image_without_alt(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn image_without_alt(facts: &Facts<'_>, _: &AllFacts<'_>, found: &mut LintFindings<'_>) {
     for (key, email) in &facts.document.emails {
         let Some(html) = &email.html else { continue };
         for at in images_without_alt(html) {

@@ -39,13 +39,13 @@ use dacapo_engine::ids::{FieldKey, ObjectType};
 use crate::expectation::differences;
 use crate::finding::{Finding, Proof, Severity};
 use crate::simulate::{Bounds, Surroundings, simulate};
-use facts::{All, Facts};
+use facts::{AllFacts, Facts};
 
 pub use markup::GMAIL_SHOWS;
-pub use page::Page;
+pub use page::LintPage;
 pub use pages::{index, page, page_of};
 
-/// A lint: its names, and how it is found. Its [`Page`] says what it is.
+/// A lint: its names, and how it is found. Its [`LintPage`] says what it is.
 pub struct Lint {
     /// Stable, such as `D101`; the first digit is its family.
     pub code: &'static str,
@@ -57,7 +57,7 @@ pub struct Lint {
 }
 
 /// Adds what is found in the campaign of the facts.
-type Check = fn(&Facts<'_>, &All<'_>, &mut Found<'_>);
+type Check = fn(&Facts<'_>, &AllFacts<'_>, &mut LintFindings<'_>);
 
 /// A lint whose findings are most likely mistakes.
 const fn warning(code: &'static str, name: &'static str, check: Check) -> Lint {
@@ -106,7 +106,7 @@ pub fn named(name: &str) -> Option<&'static Lint> {
 
 /// A campaign to look at: its text, and what was read from it.
 #[derive(Clone, Copy)]
-pub struct Given<'a> {
+pub struct LintedCampaign<'a> {
     /// The text, from which edits are made.
     pub text: &'a str,
     /// What was read.
@@ -115,19 +115,19 @@ pub struct Given<'a> {
 
 /// What the lints find in each of the campaigns, given together, in order of place. What is allowed
 /// in a document is not among it; an `allow` that silences nothing is.
-pub fn check(given: &[Given<'_>]) -> Vec<Vec<Finding>> {
+pub fn check(given: &[LintedCampaign<'_>]) -> Vec<Vec<Finding>> {
     check_beside(given, &[])
 }
 
 /// The same beside other campaigns, of which it is known what they do: what concerns both is told
 /// in those that are given, and nothing else is said about the others.
-pub fn check_beside(given: &[Given<'_>], others: &[&Document]) -> Vec<Vec<Finding>> {
+pub fn check_beside(given: &[LintedCampaign<'_>], others: &[&Document]) -> Vec<Vec<Finding>> {
     let documents = given.iter().map(|given| &given.source.document);
-    let all = All::of(given.len(), documents.chain(others.iter().copied()));
+    let all = AllFacts::of(given.len(), documents.chain(others.iter().copied()));
     let per_campaign = given.iter().zip(all.looked_at()).map(|(given, facts)| {
         let mut findings = Vec::new();
         for lint in &LINTS {
-            let mut found = Found { lint, given: *given, findings: &mut findings };
+            let mut found = LintFindings { lint, given: *given, findings: &mut findings };
             (lint.check)(facts, &all, &mut found);
         }
         let mut findings = allowed::apply(given, findings);
@@ -142,7 +142,7 @@ pub const MOST_PLAYED: usize = 20;
 
 /// Plays the proofs with all campaigns that are given together, and takes away those that do not
 /// show what they say, since other campaigns may be in between, and those beyond [`MOST_PLAYED`].
-pub fn prove(given: &[Given<'_>], findings: &mut [Finding]) {
+pub fn prove(given: &[LintedCampaign<'_>], findings: &mut [Finding]) {
     let mut played = 0;
     for finding in findings {
         let proof = finding.proof.take();
@@ -153,7 +153,7 @@ pub fn prove(given: &[Given<'_>], findings: &mut [Finding]) {
 }
 
 /// Whether what the proof expects comes of its scenario.
-fn is_met(given: &[Given<'_>], proof: &Proof) -> bool {
+fn is_met(given: &[LintedCampaign<'_>], proof: &Proof) -> bool {
     let documents: Vec<Document> =
         given.iter().map(|given| given.source.document.clone()).collect();
     let played =
@@ -162,9 +162,9 @@ fn is_met(given: &[Given<'_>], proof: &Proof) -> bool {
 }
 
 /// What a lint has found in a campaign so far.
-struct Found<'a> {
+struct LintFindings<'a> {
     lint: &'static Lint,
-    given: Given<'a>,
+    given: LintedCampaign<'a>,
     findings: &'a mut Vec<Finding>,
 }
 
@@ -187,7 +187,7 @@ enum At<'a> {
     Byte(&'a str, &'a str, &'a str, usize),
 }
 
-impl Found<'_> {
+impl LintFindings<'_> {
     /// Adds a finding; what else it has, such as a proof, the caller adds to it.
     fn add(
         &mut self,
@@ -226,14 +226,17 @@ impl Found<'_> {
             At::Email(key) | At::Part(key, _) | At::Byte(key, ..) => Some(key.to_owned()),
         };
         let name = (self.lint.severity, self.lint.code, self.lint.name);
-        self.findings.push(Finding { element, ..told(name, &path, place, message, remedy) });
+        self.findings.push(Finding {
+            element,
+            ..finding_without_element(name, &path, place, message, remedy)
+        });
         let last = self.findings.len() - 1;
         &mut self.findings[last]
     }
 }
 
 /// A finding of this severity, code and name, without an element, an edit and a proof.
-fn told(
+fn finding_without_element(
     (severity, code, name): (Severity, &'static str, &'static str),
     path: &KeyPath,
     place: Place,

@@ -5,13 +5,13 @@ use dacapo_engine::field::BUILT_IN;
 use dacapo_engine::ids::{FieldKey, ObjectType, Tag};
 
 use super::expected::status;
-use super::facts::{All, Facts};
+use super::facts::{AllFacts, Facts};
 use super::story::{Change, Story};
-use super::{At, Found, Page};
+use super::{At, LintFindings, LintPage};
 use crate::finding::Proof;
 use crate::scenario::ExpectedStatus;
 
-pub(super) static NAME_NEARLY_KNOWN_PAGE: Page = Page {
+pub(super) static NAME_NEARLY_KNOWN_PAGE: LintPage = LintPage {
     code: "D501",
     what: "A tag that is read in one place only and assigned nowhere, while another tag of the \
            campaigns differs from it by a slip: a letter, a hyphen, a plural.",
@@ -46,7 +46,11 @@ emails:
              declared, so the validator knows their slips; across campaigns they are of D504.",
 };
 
-pub(super) fn name_nearly_known(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn name_nearly_known(
+    facts: &Facts<'_>,
+    all: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     for at in 0..facts.len() {
         let reads = facts.reads(at);
         let own = reads.tags.iter().map(|tag| (facts.kind(), tag));
@@ -65,7 +69,7 @@ pub(super) fn name_nearly_known(facts: &Facts<'_>, all: &All<'_>, found: &mut Fo
 }
 
 /// The other tag that is probably meant.
-fn meant<'a>(all: &'a All<'_>, kind: Option<&ObjectType>, tag: &Tag) -> Option<&'a Tag> {
+fn meant<'a>(all: &'a AllFacts<'_>, kind: Option<&ObjectType>, tag: &Tag) -> Option<&'a Tag> {
     let whose = (kind.cloned(), tag.clone());
     let is_lonely = all.reading(&whose).len() == 1
         && all.adding(&whose).is_empty()
@@ -151,7 +155,7 @@ fn known_comes(facts: &Facts<'_>, at: usize, tag: &Tag, known: &Tag) -> Option<P
     Some(story.shows(shows, status(ExpectedStatus::None)))
 }
 
-pub(super) static FIELD_NEARLY_KNOWN_PAGE: Page = Page {
+pub(super) static FIELD_NEARLY_KNOWN_PAGE: LintPage = LintPage {
     code: "D504",
     what: "A field that one campaign declares and reads, that no campaign sets, and that no other \
            campaign names, while another campaign, or Dacapo itself, has a field of the same type \
@@ -195,7 +199,11 @@ elements:
              that the account declares and no campaign does are not known.",
 };
 
-pub(super) fn field_nearly_known(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn field_nearly_known(
+    facts: &Facts<'_>,
+    all: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     let of_contacts = facts.document.fields.iter().map(|(key, of)| (None, key, of.kind));
     let of_objects = facts.document.objects.iter().flat_map(|(kind, object)| {
         object.fields.iter().map(move |(key, of)| (Some(kind), key, of.kind))
@@ -262,7 +270,7 @@ mod tests {
         let (first, second) = campaigns.split_once("\n---\n").expect("two campaigns");
         silent("D504", second);
         trips("D504", &format!("{second}\n---\n{first}"), &["booked"]);
-        // Somebody sets it, it is of another type, or both are named.
+        // A campaign sets it, it is of another type, or both are named.
         let clearing = |key: &str, behind: &str| {
             format!("{behind}, next: s }}\n  s: {{ type: set_field, fields: {{ {key}: null }} }}")
         };

@@ -2,7 +2,7 @@
 
 /// What people read about a lint. It stands apart, because who only checks campaigns does not need
 /// it: it is no part of the functions.
-pub struct Page {
+pub struct LintPage {
     /// The code of the lint.
     pub code: &'static str,
     /// What it finds.

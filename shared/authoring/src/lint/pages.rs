@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 
 use super::allowed::{CODE, NAME};
 use super::{
-    LINTS, Lint, Page, across, again, birthday, content, firing, mail, markup, names, timing,
+    LINTS, Lint, LintPage, across, again, birthday, content, firing, mail, markup, names, timing,
     twice, waiting,
 };
 
 /// The pages of all lints, in order of their codes.
-pub(super) static PAGES: [&Page; 25] = [
+pub(super) static PAGES: [&LintPage; 25] = [
     &again::RESET_NOBODY_LEADS_TO_PAGE,
     &again::RESTART_NO_CHANGE_CAN_FOLLOW_PAGE,
     &again::RESTART_START_STILL_HOLDS_PAGE,
@@ -38,7 +38,7 @@ pub(super) static PAGES: [&Page; 25] = [
 ];
 
 /// What people read about a lint.
-pub fn page_of(lint: &Lint) -> Option<&'static Page> {
+pub fn page_of(lint: &Lint) -> Option<&'static LintPage> {
     PAGES.into_iter().find(|page| page.code == lint.code)
 }
 

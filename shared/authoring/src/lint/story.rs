@@ -17,11 +17,11 @@ use dacapo_engine::ids::{FieldKey, Tag};
 use dacapo_engine::time::Zone;
 use serde_json::{Value, json};
 
-use self::making::Both;
-use super::facts::{Facts, Way};
+use self::making::ChangeOfBoth;
+use super::facts::{ElementPath, Facts};
 use super::reasoning::{Atom, necessary};
 use crate::finding::Proof;
-use crate::scenario::{Expectation, Moment, ObjectPost, Post, Scenario, Step, Until};
+use crate::scenario::{Expectation, Moment, ObjectPost, Post, Scenario, ScenarioStep, Until};
 
 /// The key of the object in stories about objects.
 const OBJECT: &str = "a1";
@@ -31,14 +31,14 @@ const OBJECT: &str = "a1";
 pub(super) struct Story<'a> {
     facts: &'a Facts<'a>,
     now: NaiveDateTime,
-    steps: Vec<Step>,
-    subject: Known,
-    person: Known,
+    steps: Vec<ScenarioStep>,
+    subject: PlannedContact,
+    person: PlannedContact,
 }
 
 /// What somebody has by now.
 #[derive(Clone, Default)]
-struct Known {
+struct PlannedContact {
     tags: BTreeSet<Tag>,
     fields: BTreeMap<FieldKey, Value>,
 }
@@ -75,14 +75,14 @@ impl<'a> Story<'a> {
             facts,
             now: begin.unwrap_or_default(),
             steps: Vec::new(),
-            subject: Known::default(),
-            person: Known::default(),
+            subject: PlannedContact::default(),
+            person: PlannedContact::default(),
         }
     }
 
     /// Goes the way from an entry: lets the contact in, and does what the elements ask for, until
     /// it arrives at the last one.
-    pub(super) fn go(&mut self, way: &Way) -> Option<()> {
+    pub(super) fn go(&mut self, way: &ElementPath) -> Option<()> {
         for (nth, (element, edge)) in way.iter().enumerate() {
             let is_last = nth + 1 == way.len();
             let is_first = nth == 0;
@@ -100,9 +100,9 @@ impl<'a> Story<'a> {
     }
 
     /// The shortest way to an element from any entry, and going it.
-    pub(super) fn to(&mut self, element: usize) -> Option<Way> {
+    pub(super) fn to(&mut self, element: usize) -> Option<ElementPath> {
         let facts = self.facts;
-        let mut ways: Vec<Way> = facts
+        let mut ways: Vec<ElementPath> = facts
             .entries()
             .filter_map(|entry| {
                 if entry == element {
@@ -302,7 +302,7 @@ impl<'a> Story<'a> {
         if is_in { Some(()) } else { self.go(&way) }
     }
 
-    fn known(&self, of_person: bool) -> &Known {
+    fn known(&self, of_person: bool) -> &PlannedContact {
         if of_person && self.facts.document.per.is_some() { &self.person } else { &self.subject }
     }
 
@@ -322,14 +322,14 @@ impl<'a> Story<'a> {
         self.steps.push(step);
     }
 
-    fn both(&mut self, both: Both) {
+    fn both(&mut self, both: ChangeOfBoth) {
         let is_about_contacts = self.facts.document.per.is_none();
         self.change_of(both.person, true);
         self.change_of(both.subject, is_about_contacts);
     }
 
     /// A change that is made before the last step, so that it is there when the token goes on.
-    fn before(&mut self, both: Both) -> Option<()> {
+    fn before(&mut self, both: ChangeOfBoth) -> Option<()> {
         let is_about_contacts = self.facts.document.per.is_none();
         for (change, of_person) in [(both.person, true), (both.subject, is_about_contacts)] {
             if change.is_nothing() {
@@ -344,7 +344,7 @@ impl<'a> Story<'a> {
         Some(())
     }
 
-    fn step(&mut self, change: Change, of_person: bool) -> Step {
+    fn step(&mut self, change: Change, of_person: bool) -> ScenarioStep {
         let kind = self.facts.document.per.clone().filter(|_| !of_person);
         let known = match &kind {
             None if self.facts.document.per.is_some() => &mut self.person,
@@ -367,10 +367,10 @@ impl<'a> Story<'a> {
                 remove_tags: remove,
                 event,
             };
-            return Step { at, object: Some(object), ..Step::default() };
+            return ScenarioStep { at, object: Some(object), ..ScenarioStep::default() };
         }
         if event.is_some() {
-            return Step { at, event, ..Step::default() };
+            return ScenarioStep { at, event, ..ScenarioStep::default() };
         }
         let mut post = Post::new();
         if !add.is_empty() {
@@ -382,7 +382,7 @@ impl<'a> Story<'a> {
         for (key, value) in fields {
             post = post.with(key.as_str(), value);
         }
-        Step { at, post: Some(post), ..Step::default() }
+        ScenarioStep { at, post: Some(post), ..ScenarioStep::default() }
     }
 
     /// Lets time pass.

@@ -2,9 +2,8 @@
 
 use dacapo_engine::campaign::reader::{Source, read};
 
-use super::Page;
 use super::pages::PAGES;
-use super::{Given, LINTS, check};
+use super::{LINTS, LintPage, LintedCampaign, check};
 use crate::finding::{Finding, Proof};
 
 /// Campaigns, divided by lines with `---`.
@@ -21,8 +20,8 @@ fn sources(campaigns: &str) -> Vec<(String, Source)> {
 /// What all lints find in the campaigns.
 pub(super) fn findings(campaigns: &str) -> Vec<Finding> {
     let sources = sources(campaigns);
-    let given: Vec<Given<'_>> =
-        sources.iter().map(|(text, source)| Given { text, source }).collect();
+    let given: Vec<LintedCampaign<'_>> =
+        sources.iter().map(|(text, source)| LintedCampaign { text, source }).collect();
     check(&given).into_iter().flatten().collect()
 }
 
@@ -37,7 +36,7 @@ pub(super) fn trips(code: &str, campaigns: &str, expected: &[&str]) {
     assert_eq!(elements(code, campaigns), expected, "{code} in\n{campaigns}");
     for finding in findings(campaigns).iter().filter(|finding| finding.code == code) {
         if let Some(proof) = &finding.proof {
-            assert!(plays(campaigns, proof), "{code}: {}\n{campaigns}", told(proof));
+            assert!(plays(campaigns, proof), "{code}: {}\n{campaigns}", proof_as_text(proof));
         }
     }
 }
@@ -47,15 +46,15 @@ pub(super) fn silent(code: &str, campaigns: &str) {
     assert_eq!(elements(code, campaigns), Vec::<String>::new(), "{code} in\n{campaigns}");
 }
 
-fn told(proof: &Proof) -> String {
+fn proof_as_text(proof: &Proof) -> String {
     serde_json::to_string_pretty(proof).expect("a proof is written")
 }
 
 /// Whether what the proof says happens.
 pub(super) fn plays(campaigns: &str, proof: &Proof) -> bool {
     let sources = sources(campaigns);
-    let given: Vec<Given<'_>> =
-        sources.iter().map(|(text, source)| Given { text, source }).collect();
+    let given: Vec<LintedCampaign<'_>> =
+        sources.iter().map(|(text, source)| LintedCampaign { text, source }).collect();
     super::is_met(&given, proof)
 }
 
@@ -72,7 +71,7 @@ fn every_lint_has_a_code_and_a_name_of_its_own_in_order() {
 #[test]
 fn every_example_can_be_published_trips_its_lint_alone_and_proves_it() {
     let mut wrong = Vec::new();
-    for Page { code, example, .. } in PAGES {
+    for LintPage { code, example, .. } in PAGES {
         // What is too long for a page is written as `…` in it.
         let example = &example.replace("<p>…</p>", &format!("<p>{}</p>", "x".repeat(103 * 1024)));
         valid(example);
@@ -83,7 +82,7 @@ fn every_example_can_be_published_trips_its_lint_alone_and_proves_it() {
             match &finding.proof {
                 None => wrong.push(format!("{} has no proof", finding.code)),
                 Some(proof) if !plays(example, proof) => {
-                    wrong.push(format!("{} does not play: {}", finding.code, told(proof)));
+                    wrong.push(format!("{} does not play: {}", finding.code, proof_as_text(proof)));
                 }
                 Some(_) => {}
             }
@@ -98,7 +97,7 @@ fn every_example_can_be_published_trips_its_lint_alone_and_proves_it() {
 #[test]
 fn every_mended_example_can_be_published_and_no_lint_finds_anything() {
     let mut wrong = Vec::new();
-    for Page { code, mended, .. } in PAGES {
+    for LintPage { code, mended, .. } in PAGES {
         valid(mended);
         for finding in findings(mended) {
             wrong.push(format!("{code} mended trips {}: {}", finding.code, finding.message));

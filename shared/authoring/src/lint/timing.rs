@@ -8,13 +8,13 @@ use dacapo_engine::time::{Span, Zone};
 
 use super::birthday::holds_a_birthday;
 use super::expected::{message, not_sent, waits_at};
-use super::facts::{All, Facts};
+use super::facts::{AllFacts, Facts};
 use super::story::Story;
-use super::{At, Found, Page, path_of};
+use super::{At, LintFindings, LintPage, path_of};
 use crate::finding::Proof;
 use crate::scenario::Expectation;
 
-pub(super) static DATE_NOTHING_SETS_PAGE: Page = Page {
+pub(super) static DATE_NOTHING_SETS_PAGE: LintPage = LintPage {
     code: "D301",
     what: "A date timer on a field that nothing else in the campaigns names: no condition, no event, \
            no `set_field`, no e-mail.",
@@ -46,7 +46,11 @@ emails:
              `empty: wait` written out say what is meant, and nothing is found.",
 };
 
-pub(super) fn date_nothing_sets(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn date_nothing_sets(
+    facts: &Facts<'_>,
+    all: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     for (at, timer) in facts.timers() {
         let Some(field) = timer.field.as_ref().filter(|_| timer.empty == Empty::Wait) else {
             continue;
@@ -88,7 +92,7 @@ pub(super) fn date_nothing_sets(facts: &Facts<'_>, all: &All<'_>, found: &mut Fo
     }
 }
 
-pub(super) static TIMER_ALWAYS_LATE_PAGE: Page = Page {
+pub(super) static TIMER_ALWAYS_LATE_PAGE: LintPage = LintPage {
     code: "D302",
     what: "A date timer behind another one of the same date, whose moment has always passed by then: \
            it is not later, or a wait in between takes longer than what is left.",
@@ -135,7 +139,7 @@ emails:
              is moved meanwhile is possible and not looked at.",
 };
 
-pub(super) fn timer_always_late(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn timer_always_late(facts: &Facts<'_>, _: &AllFacts<'_>, found: &mut LintFindings<'_>) {
     for (late, of) in facts.timers() {
         if of.repeat.is_some() || of.past == Past::Continue || of.window.is_some() {
             continue;
@@ -228,7 +232,7 @@ fn comes_late(facts: &Facts<'_>, early: usize, late: usize) -> Option<Proof> {
     Some(story.shows_until(end, shows, not_sent(message(mail))))
 }
 
-pub(super) static REMINDER_WITHOUT_CONFIRMATION_PAGE: Page = Page {
+pub(super) static REMINDER_WITHOUT_CONFIRMATION_PAGE: LintPage = LintPage {
     code: "D304",
     what: "A way from an entry to a reminder before a date on which no message is sent: the first that \
            the contact hears is the reminder.",
@@ -265,8 +269,8 @@ emails:
 
 pub(super) fn reminder_without_confirmation(
     facts: &Facts<'_>,
-    all: &All<'_>,
-    found: &mut Found<'_>,
+    all: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
 ) {
     for (timer, of) in facts.timers() {
         let mail = facts.mail_behind(timer).filter(|_| reminds(facts, of));
@@ -315,7 +319,7 @@ pub(super) fn reminds(facts: &Facts<'_>, timer: &DateTimer) -> bool {
 }
 
 /// Whether another campaign that is given sends something upon the same.
-fn is_confirmed_elsewhere(facts: &Facts<'_>, all: &All<'_>, entry: usize) -> bool {
+fn is_confirmed_elsewhere(facts: &Facts<'_>, all: &AllFacts<'_>, entry: usize) -> bool {
     let reads = facts.reads(entry);
     all.campaigns.iter().filter(|other| other.nth != facts.nth).any(|other| {
         other.entries().any(|at| {

@@ -5,15 +5,15 @@ use dacapo_engine::campaign::format::{Edge, Element, EventElement, Purpose};
 use dacapo_engine::ids::Tag;
 
 use super::expected::{message, not_sent, run, sent};
-use super::facts::{All, Facts};
+use super::facts::{AllFacts, Facts};
 use super::story::{Change, Story};
 use super::words::{as_yaml, before, listed};
-use super::{At, Found, Given, Page, path_of};
+use super::{At, LintFindings, LintPage, LintedCampaign, path_of};
 use crate::finding::{Edit, Proof};
 use crate::fix::offset;
 use crate::scenario::ExpectedMessage;
 
-pub(super) static FIRES_ONCE_ONLY_PAGE: Page = Page {
+pub(super) static FIRES_ONCE_ONLY_PAGE: LintPage = LintPage {
     code: "D104",
     what: "An event on an added tag that leads to a reset or a restart, where nothing ever withdraws \
            the tag.",
@@ -50,7 +50,7 @@ emails:
              `tag_assigned` reacts to a tag that the contact has already, and is not found.",
 };
 
-pub(super) fn fires_once_only(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn fires_once_only(facts: &Facts<'_>, all: &AllFacts<'_>, found: &mut LintFindings<'_>) {
     for (at, event) in facts.events() {
         let Some(tags) = added(event) else { continue };
         let beginning = facts.beginnings().find(|it| facts.leads_to(at, *it));
@@ -84,7 +84,7 @@ fn added(event: &EventElement) -> Option<&[Tag]> {
 }
 
 /// Those that no element withdraws, in any campaign that is given.
-fn never_withdrawn<'t>(facts: &Facts<'_>, all: &All<'_>, tags: &'t [Tag]) -> Vec<&'t Tag> {
+fn never_withdrawn<'t>(facts: &Facts<'_>, all: &AllFacts<'_>, tags: &'t [Tag]) -> Vec<&'t Tag> {
     let kept = |tag: &&Tag| all.removing(&(facts.kind(), (*tag).clone())).is_empty();
     tags.iter().filter(kept).collect()
 }
@@ -126,9 +126,9 @@ fn assigned_later(
 
 /// Adds the tag to the first list of withdrawn tags behind the reset.
 fn withdrawing(
-    given: Given<'_>,
+    given: LintedCampaign<'_>,
     facts: &Facts<'_>,
-    all: &All<'_>,
+    all: &AllFacts<'_>,
     [event, beginning]: [usize; 2],
     tag: &Tag,
 ) -> Option<Edit> {
@@ -154,14 +154,14 @@ fn withdrawing(
         return None;
     };
     offset(given.text, at)?;
-    // Nobody else looks at the tag: then withdrawing it changes nothing but what is meant.
+    // No other element looks at the tag: then withdrawing it changes nothing but what is meant.
     let readers = all.reading(&(facts.kind(), tag.clone()));
     let safe = readers.iter().all(|it| it.campaign == facts.nth && it.element == event);
     let label = format!("withdraw `{tag}` in `{}`", facts.id(candidate));
     Some(Edit { label, safe, from: at, to: at, text })
 }
 
-pub(super) static SECOND_TIME_DOES_NOT_FIRE_PAGE: Page = Page {
+pub(super) static SECOND_TIME_DOES_NOT_FIRE_PAGE: LintPage = LintPage {
     code: "D105",
     what: "An event on an added tag at which contacts wait again after a reset or a restart, or that \
            leads to a date timer of such a campaign, where nothing ever withdraws the tag.",
@@ -201,7 +201,11 @@ emails:
              a lifetime, and is not found.",
 };
 
-pub(super) fn second_time_does_not_fire(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn second_time_does_not_fire(
+    facts: &Facts<'_>,
+    all: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     for (at, event) in facts.events() {
         let Some(tags) = added(event) else { continue };
         // Those that lead to a reset themselves are of D104.
@@ -265,7 +269,7 @@ fn first_message(facts: &Facts<'_>, from: usize) -> Option<usize> {
     None
 }
 
-pub(super) static SECOND_BOOKING_DOES_NOTHING_PAGE: Page = Page {
+pub(super) static SECOND_BOOKING_DOES_NOTHING_PAGE: LintPage = LintPage {
     code: "D106",
     what: "A booking (an event or a start that leads to a confirmation and a date timer) after whose \
            date the path simply ends: no reset and no restart follows.",
@@ -307,7 +311,7 @@ emails:
 
 /// Whether an element of any campaign resets this one: the element *reset* of another campaign, or
 /// a stop with `reset_contacts`.
-fn is_reset_elsewhere(facts: &Facts<'_>, all: &All<'_>) -> bool {
+fn is_reset_elsewhere(facts: &Facts<'_>, all: &AllFacts<'_>) -> bool {
     let this = &facts.document.id;
     all.campaigns.iter().any(|other| {
         other.elements().any(|(_, element)| match element {
@@ -326,7 +330,11 @@ fn is_reset_elsewhere(facts: &Facts<'_>, all: &All<'_>) -> bool {
     })
 }
 
-pub(super) fn second_booking_does_nothing(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn second_booking_does_nothing(
+    facts: &Facts<'_>,
+    all: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     if facts.document.per.is_some()
         || facts.document.settings.multiple_send
         || is_reset_elsewhere(facts, all)

@@ -6,13 +6,13 @@ use dacapo_engine::condition::{Condition, Test};
 use dacapo_engine::ids::{FieldKey, Tag};
 
 use super::expected::{message, not_sent, waits_at};
-use super::facts::{All, Facts, Use};
+use super::facts::{AllFacts, ElementIndex, Facts};
 use super::reasoning::{Atom, holds, necessary};
 use super::story::Story;
-use super::{At, Found, Page};
+use super::{At, LintFindings, LintPage};
 use crate::finding::Proof;
 
-pub(super) static GOAL_WAITS_FOR_TIME_PAGE: Page = Page {
+pub(super) static GOAL_WAITS_FOR_TIME_PAGE: LintPage = LintPage {
     code: "D204",
     what: "A goal that waits until a date has passed, where a way leads to it on which the date is \
            still to come.",
@@ -58,7 +58,11 @@ fn waiting_goals<'a>(facts: &Facts<'a>) -> impl Iterator<Item = (usize, &'a Goal
     })
 }
 
-pub(super) fn goal_waits_for_time(facts: &Facts<'_>, _: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn goal_waits_for_time(
+    facts: &Facts<'_>,
+    _: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     for (at, goal) in waiting_goals(facts) {
         let Some(field) = waits_for_date(&goal.when) else { continue };
         // A timer behind the date lets go of those only for whom it has passed.
@@ -123,7 +127,7 @@ fn is_to_come(facts: &Facts<'_>, (at, edge): (usize, &str), field: &FieldKey) ->
     }
 }
 
-pub(super) static GOAL_HOLDS_BEFORE_ITS_TAG_PAGE: Page = Page {
+pub(super) static GOAL_HOLDS_BEFORE_ITS_TAG_PAGE: LintPage = LintPage {
     code: "D205",
     what: "A goal that is to wait until a tag is gone, where only the campaign itself assigns the tag, \
            on the way from a start to the goal.",
@@ -164,7 +168,11 @@ emails:
              assigns it is not known.",
 };
 
-pub(super) fn goal_holds_before_its_tag(facts: &Facts<'_>, all: &All<'_>, found: &mut Found<'_>) {
+pub(super) fn goal_holds_before_its_tag(
+    facts: &Facts<'_>,
+    all: &AllFacts<'_>,
+    found: &mut LintFindings<'_>,
+) {
     for (at, goal) in waiting_goals(facts) {
         if goal.when.reads_time().is_some() {
             continue;
@@ -205,18 +213,18 @@ pub(super) fn goal_holds_before_its_tag(facts: &Facts<'_>, all: &All<'_>, found:
 /// this campaign does so and nothing reacts to the tag as if it came from outside.
 fn assigned_between(
     facts: &Facts<'_>,
-    all: &All<'_>,
+    all: &AllFacts<'_>,
     start: usize,
     goal: usize,
     tag: &Tag,
 ) -> Option<usize> {
     let whose = (facts.kind(), tag.clone());
     let assigning = all.adding(&whose);
-    let is_between = |it: &Use| {
+    let is_between = |it: &ElementIndex| {
         let is_own = it.campaign == facts.nth;
         is_own && facts.leads_to(start, it.element) && facts.leads_to(it.element, goal)
     };
-    let comes_from_outside = |it: &Use| all.campaigns[it.campaign].is_entry(it.element);
+    let comes_from_outside = |it: &ElementIndex| all.campaigns[it.campaign].is_entry(it.element);
     let is_own =
         assigning.iter().all(is_between) && !all.reading(&whose).iter().any(comes_from_outside);
     assigning.first().filter(|_| is_own).map(|it| it.element)

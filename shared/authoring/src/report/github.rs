@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Report;
 use crate::finding::Severity;
 
-pub(super) fn written(report: &Report) -> String {
+pub(super) fn annotations(report: &Report) -> String {
     let mut out = String::new();
     for file in &report.files {
         for finding in &file.findings {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::finding::{Finding, Severity};
-use crate::lint::{self, Given};
+use crate::lint::{self, LintedCampaign};
 
 /// What was found in several texts, each a campaign; they may refer to each other.
 #[derive(Debug, Clone)]
@@ -52,11 +52,11 @@ impl Report {
                 findings[*nth].iter().all(|finding| finding.severity != Severity::Error)
             };
             let right: Vec<usize> = (0..texts.len()).filter(is_right).collect();
-            let given: Vec<Given<'_>> = right
+            let given: Vec<LintedCampaign<'_>> = right
                 .iter()
                 .filter_map(|nth| {
                     let source = read[*nth].as_ref().ok()?;
-                    Some(Given { text: &texts[*nth].1, source })
+                    Some(LintedCampaign { text: &texts[*nth].1, source })
                 })
                 .collect();
             for (nth, mut found) in right.iter().zip(lint::check(&given)) {
@@ -84,12 +84,12 @@ impl Report {
 
     /// SARIF 2.1.0, which code hosts show beside the lines. `version` is that of the program.
     pub fn as_sarif(&self, version: &str) -> Value {
-        sarif::written(self, version)
+        sarif::sarif_log(self, version)
     }
 
     /// The workflow commands of GitHub Actions, a line each.
     pub fn as_github(&self) -> String {
-        github::written(self)
+        github::annotations(self)
     }
 }
 

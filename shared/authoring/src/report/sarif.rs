@@ -8,7 +8,7 @@ use super::{Report, Reported};
 use crate::finding::{Edit, Finding, Severity};
 use crate::lint::{named, page_of};
 
-pub(super) fn written(report: &Report, version: &str) -> Value {
+pub(super) fn sarif_log(report: &Report, version: &str) -> Value {
     let mut rules: BTreeMap<&str, Value> = BTreeMap::new();
     let mut results = Vec::new();
     for file in &report.files {

@@ -9,7 +9,7 @@ use dacapo_engine::statistics::Outcome;
 use super::observing::{command_word, entry, zone_of};
 use super::player::Player;
 use super::reading;
-use super::steps::{Deed, Planned};
+use super::steps::{Planned, StepAction};
 use super::words::words_of;
 use crate::journey::{Entry, local};
 use crate::scenario::{MailService, ObjectName, ResumeMode};
@@ -33,17 +33,17 @@ impl Player<'_> {
         let by = || Author::ApiKey(KEY.to_owned());
         let path = &planned.path;
         match (planned.deed, contact) {
-            (Deed::Post(post), Some(contact)) => {
+            (StepAction::Post(post), Some(contact)) => {
                 let zone = zone_of(&self.world, contact);
                 let patch = reading::patch(&self.world, post, &format!("{path}.post"), zone)?;
                 let words = words_of(&patch, Some(post));
                 self.posts(contact, &patch, &words, Some(nth))?;
             }
-            (Deed::Event(name), Some(contact)) => {
+            (StepAction::Event(name), Some(contact)) => {
                 let patch = Patch { event: Some(name.to_owned()), ..Patch::default() };
                 self.posts(contact, &patch, &format!("event {name}"), Some(nth))?;
             }
-            (Deed::Object(post), Some(contact)) => {
+            (StepAction::Object(post), Some(contact)) => {
                 let zone = zone_of(&self.world, contact);
                 let patch =
                     reading::object_patch(&self.world, post, &format!("{path}.object"), zone)?;
@@ -66,27 +66,27 @@ impl Player<'_> {
                 }
                 self.journey.entries.push(said);
             }
-            (Deed::ByHand(command, campaign), Some(contact)) => {
+            (StepAction::ByHand(command, campaign), Some(contact)) => {
                 let subject = self.subject(planned, contact)?;
                 let word = command_word(command);
                 self.says(nth, &subject, campaign, format!("by hand: {word} {campaign}"));
                 self.world.by_hand(&subject, campaign, command, by());
             }
-            (Deed::Release(campaign), Some(contact)) => {
+            (StepAction::Release(campaign), Some(contact)) => {
                 let subject = self.subject(planned, contact)?;
                 self.says(nth, &subject, campaign, format!("by hand: release in {campaign}"));
                 self.world.release(&subject, campaign, by());
             }
-            (Deed::Pause(campaign), _) => {
+            (StepAction::Pause(campaign), _) => {
                 self.says_all(nth, Some(campaign), format!("campaign {campaign} is paused"));
                 self.world.pause(campaign);
             }
-            (Deed::Resume(campaign), _) => {
+            (StepAction::Resume(campaign), _) => {
                 self.says_all(nth, Some(campaign), format!("campaign {campaign} is resumed"));
                 let skip = planned.step.mode == Some(ResumeMode::Skip);
                 self.world.resume(campaign, skip, KEY);
             }
-            (Deed::MailService(answers), _) => {
+            (StepAction::MailService(answers), _) => {
                 let (outcome, words) = match answers {
                     MailService::Accepts => (Outcome::Sent, "accepts mail"),
                     MailService::Refuses => (Outcome::Failed, "refuses mail"),
@@ -96,11 +96,11 @@ impl Player<'_> {
                 self.world.mail_service = outcome;
             }
             (
-                Deed::Post(_)
-                | Deed::Event(_)
-                | Deed::Object(_)
-                | Deed::ByHand(..)
-                | Deed::Release(_),
+                StepAction::Post(_)
+                | StepAction::Event(_)
+                | StepAction::Object(_)
+                | StepAction::ByHand(..)
+                | StepAction::Release(_),
                 None,
             ) => {
                 return Err(wrong(

@@ -3,7 +3,7 @@
 use dacapo_engine::decide::{Event, Ignored};
 use dacapo_engine::history::{Command, Happened, Reader, Record, Trace};
 use dacapo_engine::ids::{CampaignId, ContactId};
-use dacapo_engine::simulation::{Message, Observed, World};
+use dacapo_engine::simulation::{Observed, SimulatedMessage, World};
 use dacapo_engine::time::{Instant, Zone};
 
 use crate::journey::{Entry, Journey, Mail, local};
@@ -83,7 +83,7 @@ pub(super) fn about(world: &World, subject: &ContactId) -> Option<ObjectName> {
     Some(ObjectName { kind: object.kind.clone(), key: object.key.clone() })
 }
 
-fn mail(world: &World, message: &Message) -> Mail {
+fn mail(world: &World, message: &SimulatedMessage) -> Mail {
     Mail {
         at: message.at,
         local: local(message.at, zone_of(world, &message.contact)),
@@ -160,7 +160,7 @@ fn nothing(world: &World, subject: &ContactId, trace: &Trace) -> Entry {
     entry
 }
 
-/// What was ignored, and why; `None` for what nobody asked for.
+/// What was ignored, and why; `None` for what was not asked for.
 fn ignored_words(event: &Event, ignored: Ignored) -> Option<String> {
     let what = match event {
         Event::TimerDue { .. } => "a timer came due".to_owned(),

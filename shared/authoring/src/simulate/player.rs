@@ -18,7 +18,7 @@ use super::steps::Planned;
 use super::words::words_of;
 use super::{Bounds, LONGEST_LOOK};
 use crate::journey::{self, Ended, Journey, Standing, Waiting, local, shown};
-use crate::scenario::{Scenario, Step, Until};
+use crate::scenario::{Scenario, ScenarioStep, Until};
 use crate::wrong::wrong;
 
 /// See the module.
@@ -201,7 +201,7 @@ impl<'a> Player<'a> {
             Some(contact) => zone_of(&self.world, contact),
             None => self.world.account.zone,
         };
-        let Step { at, after, on, .. } = planned.step;
+        let ScenarioStep { at, after, on, .. } = planned.step;
         let at = match (at, after, on) {
             // Instants of the scenario itself are the account's.
             (Some(moment), ..) => moment.instant(self.world.account.zone),

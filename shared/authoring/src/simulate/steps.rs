@@ -7,12 +7,12 @@ use dacapo_engine::problem::Problem;
 
 use super::people::Person;
 use crate::listed::listed;
-use crate::scenario::{MailService, ObjectPost, Post, Scenario, Step};
+use crate::scenario::{MailService, ObjectPost, Post, Scenario, ScenarioStep};
 use crate::wrong::{unknown, wrong};
 
 /// What a step does.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Deed<'a> {
+pub(super) enum StepAction<'a> {
     Post(&'a Post),
     Event(&'a str),
     Object(&'a ObjectPost),
@@ -23,7 +23,7 @@ pub(super) enum Deed<'a> {
     MailService(MailService),
 }
 
-impl Deed<'_> {
+impl StepAction<'_> {
     /// Whether it happens to somebody.
     fn needs_contact(&self) -> bool {
         match self {
@@ -40,8 +40,8 @@ impl Deed<'_> {
 /// A step that makes sense.
 #[derive(Debug, Clone)]
 pub(super) struct Planned<'a> {
-    pub(super) step: &'a Step,
-    pub(super) deed: Deed<'a>,
+    pub(super) step: &'a ScenarioStep,
+    pub(super) deed: StepAction<'a>,
     pub(super) contact: Option<ContactId>,
     pub(super) path: String,
 }
@@ -64,7 +64,7 @@ pub(super) fn planned<'a>(
 }
 
 fn plan<'a>(
-    step: &'a Step,
+    step: &'a ScenarioStep,
     path: String,
     people: &[Person<'_>],
     documents: &[&Document],
@@ -124,18 +124,18 @@ fn plan<'a>(
 }
 
 /// The one thing that a step does.
-fn deed<'a>(step: &'a Step, path: &str) -> Result<Deed<'a>, Problem> {
-    let all: [(&str, Option<Deed<'a>>); 10] = [
-        ("post", step.post.as_ref().map(Deed::Post)),
-        ("event", step.event.as_deref().map(Deed::Event)),
-        ("object", step.object.as_ref().map(Deed::Object)),
-        ("start", step.start.as_ref().map(|id| Deed::ByHand(Command::Start, id))),
-        ("reset", step.reset.as_ref().map(|id| Deed::ByHand(Command::Reset, id))),
-        ("stop", step.stop.as_ref().map(|id| Deed::ByHand(Command::Stop, id))),
-        ("release", step.release.as_ref().map(Deed::Release)),
-        ("pause", step.pause.as_ref().map(Deed::Pause)),
-        ("resume", step.resume.as_ref().map(Deed::Resume)),
-        ("mail_service", step.mail_service.map(Deed::MailService)),
+fn deed<'a>(step: &'a ScenarioStep, path: &str) -> Result<StepAction<'a>, Problem> {
+    let all: [(&str, Option<StepAction<'a>>); 10] = [
+        ("post", step.post.as_ref().map(StepAction::Post)),
+        ("event", step.event.as_deref().map(StepAction::Event)),
+        ("object", step.object.as_ref().map(StepAction::Object)),
+        ("start", step.start.as_ref().map(|id| StepAction::ByHand(Command::Start, id))),
+        ("reset", step.reset.as_ref().map(|id| StepAction::ByHand(Command::Reset, id))),
+        ("stop", step.stop.as_ref().map(|id| StepAction::ByHand(Command::Stop, id))),
+        ("release", step.release.as_ref().map(StepAction::Release)),
+        ("pause", step.pause.as_ref().map(StepAction::Pause)),
+        ("resume", step.resume.as_ref().map(StepAction::Resume)),
+        ("mail_service", step.mail_service.map(StepAction::MailService)),
     ];
     let said: Vec<_> = all.iter().filter_map(|(key, deed)| deed.map(|deed| (*key, deed))).collect();
     match said.as_slice() {
@@ -158,7 +158,7 @@ fn deed<'a>(step: &'a Step, path: &str) -> Result<Deed<'a>, Problem> {
     }
 }
 
-fn when(step: &Step, path: &str) -> Result<(), Problem> {
+fn when(step: &ScenarioStep, path: &str) -> Result<(), Problem> {
     let said: Vec<&str> =
         [("at", step.at.is_some()), ("after", step.after.is_some()), ("on", step.on.is_some())]
             .iter()

@@ -30,7 +30,7 @@ pub(crate) fn decode_without<'de, T: Deserialize<'de>>(
 }
 
 /// What stands there, in words.
-pub(crate) fn found(node: &Node) -> String {
+pub(crate) fn found_content(node: &Node) -> String {
     match &node.content {
         Content::Scalar(scalar) => match scalar.meaning() {
             Meaning::Nothing => "nothing".to_owned(),
@@ -53,7 +53,7 @@ struct Decoder<'de> {
 
 impl<'de> Decoder<'de> {
     fn wrong(&self, wanted: impl Into<String>) -> Refusal {
-        Refusal::wrong_type(wanted, found(self.node))
+        Refusal::wrong_type(wanted, found_content(self.node))
     }
 
     fn scalar(&self) -> Option<&'de Scalar> {
@@ -119,7 +119,7 @@ impl<'de> Deserializer<'de> for Decoder<'de> {
             Some(number) => visitor.visit_u32(number),
             None => Err(Refusal::custom(format_args!(
                 "{} is out of range; write a whole number from 0 to {}",
-                found(self.node),
+                found_content(self.node),
                 u32::MAX
             ))),
         }
@@ -317,7 +317,7 @@ impl<'de> VariantAccess<'de> for Choice<'de> {
                 .map_err(|refusal| refusal.under(key, node.place)),
             Self::Word(scalar, node) => Err(Refusal::wrong_type(
                 format!("a map such as {{ {}: … }}", scalar.text),
-                found(node),
+                found_content(node),
             )),
         }
     }
@@ -325,7 +325,7 @@ impl<'de> VariantAccess<'de> for Choice<'de> {
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Refusal> {
         match self {
             Self::Key(_, node) => Decoder { node, without: None }.deserialize_seq(visitor),
-            Self::Word(_, node) => Err(Refusal::wrong_type("a map", found(node))),
+            Self::Word(_, node) => Err(Refusal::wrong_type("a map", found_content(node))),
         }
     }
 
@@ -338,7 +338,7 @@ impl<'de> VariantAccess<'de> for Choice<'de> {
             Self::Key(_, node) => {
                 Decoder { node, without: None }.deserialize_struct("", keys, visitor)
             }
-            Self::Word(_, node) => Err(Refusal::wrong_type("a map", found(node))),
+            Self::Word(_, node) => Err(Refusal::wrong_type("a map", found_content(node))),
         }
     }
 }

@@ -20,7 +20,7 @@ const TYPES: [FieldType; 5] =
 /// A field in its long form.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Written {
+struct LongFieldDefinition {
     /// Its type.
     #[serde(rename = "type")]
     kind: FieldType,
@@ -31,13 +31,13 @@ struct Written {
 
 impl<'de> Deserialize<'de> for FieldDefinition {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Either)
+        deserializer.deserialize_any(FieldDefinitionVisitor)
     }
 }
 
-struct Either;
+struct FieldDefinitionVisitor;
 
-impl<'de> Visitor<'de> for Either {
+impl<'de> Visitor<'de> for FieldDefinitionVisitor {
     type Value = FieldDefinition;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,7 +55,8 @@ impl<'de> Visitor<'de> for Either {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<FieldDefinition, A::Error> {
-        let Written { kind, label } = Written::deserialize(MapAccessDeserializer::new(map))?;
+        let LongFieldDefinition { kind, label } =
+            LongFieldDefinition::deserialize(MapAccessDeserializer::new(map))?;
         Ok(FieldDefinition { kind, label })
     }
 }
@@ -67,7 +68,7 @@ impl JsonSchema for FieldDefinition {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let short = generator.subschema_for::<FieldType>();
-        let long = Written::json_schema(generator);
+        let long = LongFieldDefinition::json_schema(generator);
         json_schema!({
             "description": "A field: its type, or its type and its label.",
             "anyOf": [short, long],

@@ -127,7 +127,7 @@ pub struct ObjectDefinition {
 
 impl ObjectDefinition {
     /// How long an object without tokens is kept after its last change, if the type does not say.
-    pub const KEPT: Span = Span::days(400);
+    pub const KEPT_UNLESS_GIVEN: Span = Span::days(400);
 
     /// The shortest time for which a type may say that its objects are kept (R74).
     pub const LEAST_KEPT: Span = Span::days(1);
@@ -140,7 +140,7 @@ impl ObjectDefinition {
 
     /// How long an object without tokens is kept after its last change (R74).
     pub fn kept(&self) -> Span {
-        self.keep.unwrap_or(Self::KEPT)
+        self.keep.unwrap_or(Self::KEPT_UNLESS_GIVEN)
     }
 }
 

@@ -1,4 +1,5 @@
-//! A map whose order of writing has a meaning, kept as a list of pairs.
+//! A map whose order of writing has a meaning, kept as a list of pairs. It is read and written as
+//! an ordinary map, and the order of the pairs is that of the document.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,4 +1,5 @@
-//! The known name that somebody most likely meant.
+//! The known name that somebody most likely meant. Every answer is a remedy that can be shown as it
+//! is: one name, a bounded list of names, or that there is none.
 
 /// How many known names a remedy lists.
 const MOST_LISTED: usize = 20;

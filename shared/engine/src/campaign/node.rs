@@ -32,9 +32,9 @@ impl Place {
     }
 }
 
-/// One step down the tree.
+/// One segment down the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum PathSegment {
     /// Into a map.
     Key(String),
     /// Into a list, from 0.
@@ -43,7 +43,7 @@ pub enum Step {
 
 /// The way from the root to a value, written dotted: `elements.ways.branches[0].weight`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Path(pub(crate) Vec<Step>);
+pub struct Path(pub(crate) Vec<PathSegment>);
 
 impl Path {
     /// The whole document.
@@ -53,31 +53,31 @@ impl Path {
 
     /// The value of a key in the map here.
     pub fn key(&self, key: impl Into<String>) -> Self {
-        let mut steps = self.0.clone();
-        steps.push(Step::Key(key.into()));
-        Self(steps)
+        let mut segments = self.0.clone();
+        segments.push(PathSegment::Key(key.into()));
+        Self(segments)
     }
 
     /// An item of the list here, from 0.
     pub fn index(&self, index: usize) -> Self {
-        let mut steps = self.0.clone();
-        steps.push(Step::Index(index));
-        Self(steps)
+        let mut segments = self.0.clone();
+        segments.push(PathSegment::Index(index));
+        Self(segments)
     }
 
-    /// The steps from the root.
-    pub fn steps(&self) -> &[Step] {
+    /// The segments from the root.
+    pub fn segments(&self) -> &[PathSegment] {
         &self.0
     }
 }
 
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, step) in self.0.iter().enumerate() {
-            match step {
-                Step::Key(key) if i == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
+        for (i, segment) in self.0.iter().enumerate() {
+            match segment {
+                PathSegment::Key(key) if i == 0 => f.write_str(key)?,
+                PathSegment::Key(key) => write!(f, ".{key}")?,
+                PathSegment::Index(index) => write!(f, "[{index}]")?,
             }
         }
         Ok(())
@@ -134,13 +134,13 @@ impl Node {
         }
     }
 
-    pub(crate) fn step(&self, step: &Step) -> Option<(Option<&Key>, &Self)> {
-        match (step, &self.content) {
-            (Step::Key(key), _) => self.get(key).map(|(key, node)| (Some(key), node)),
-            (Step::Index(index), Content::List(items)) => {
+    pub(crate) fn segment(&self, segment: &PathSegment) -> Option<(Option<&Key>, &Self)> {
+        match (segment, &self.content) {
+            (PathSegment::Key(key), _) => self.get(key).map(|(key, node)| (Some(key), node)),
+            (PathSegment::Index(index), Content::List(items)) => {
                 items.get(*index).map(|node| (None, node))
             }
-            (Step::Index(_), Content::Scalar(_) | Content::Map(_)) => None,
+            (PathSegment::Index(_), Content::Scalar(_) | Content::Map(_)) => None,
         }
     }
 

@@ -8,17 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 
-use super::node::{Beginning, Content, Key, MOST_PROBLEMS, Node, Path, Place, Scalar, Step};
+use super::node::{Beginning, Content, Key, MOST_PROBLEMS, Node, Path, PathSegment, Place, Scalar};
 use crate::problem::{Problem, Severity};
 
 /// The longest document, in bytes.
-pub const LONGEST_DOCUMENT: usize = 1024 * 1024;
+pub const LONGEST_DOCUMENT_BYTES: usize = 1024 * 1024;
 
 /// How many lists and maps may lie in one another.
 pub const DEEPEST_NESTING: usize = 64;
 
 /// The longest key, in bytes; paths are made of keys.
-const LONGEST_KEY: usize = 1024;
+const LONGEST_KEY_BYTES: usize = 1024;
 
 /// What anchored values and their repetitions may weigh together: bytes of text and of values.
 const HEAVIEST_ALIASES: usize = 1024 * 1024;
@@ -26,12 +26,15 @@ const HEAVIEST_ALIASES: usize = 1024 * 1024;
 /// Reads a text to a tree. What is wrong with a tree that could be read nevertheless, such as a key
 /// written twice, is added to `problems`; the error is what made reading impossible.
 pub(crate) fn parse(text: &str, problems: &mut Vec<Problem>) -> Result<Node, Box<Problem>> {
-    if text.len() > LONGEST_DOCUMENT {
+    if text.len() > LONGEST_DOCUMENT_BYTES {
         return Err(refused(
             "too_large",
             &Path::root(),
             Place::BEGINNING,
-            format!("the document has {} bytes; at most {LONGEST_DOCUMENT} are read", text.len()),
+            format!(
+                "the document has {} bytes; at most {LONGEST_DOCUMENT_BYTES} are read",
+                text.len()
+            ),
             "move large images and style sheets to a server and link to them",
         ));
     }
@@ -117,9 +120,9 @@ impl<'a> Tree<'a> {
             self.open
                 .iter()
                 .filter_map(|open| match &open.inside {
-                    Inside::List(items) => Some(Step::Index(items.len())),
+                    Inside::List(items) => Some(PathSegment::Index(items.len())),
                     Inside::Map { key, .. } => {
-                        key.as_ref().map(|(key, _)| Step::Key(key.text.clone()))
+                        key.as_ref().map(|(key, _)| PathSegment::Key(key.text.clone()))
                     }
                 })
                 .collect(),
@@ -230,12 +233,12 @@ impl<'a> Tree<'a> {
                     let Content::Scalar(Scalar { text, .. }) = node.content else {
                         return Err(self.key_is_no_text(node.place));
                     };
-                    if text.len() > LONGEST_KEY {
+                    if text.len() > LONGEST_KEY_BYTES {
                         return Err(refused(
                             "syntax",
                             &self.path(),
                             node.place,
-                            format!("a key has more than {LONGEST_KEY} bytes"),
+                            format!("a key has more than {LONGEST_KEY_BYTES} bytes"),
                             "look for a missing colon or quote",
                         ));
                     }

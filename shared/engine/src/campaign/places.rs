@@ -1,6 +1,8 @@
-//! Where the keys and values of a document are in its text, for problems that are found later.
+//! Where the keys and values of a document are in its text, for problems that are found later. For
+//! a path that is not written it answers the place of the innermost key that is there, so a problem
+//! always has a line and a column.
 
-use super::node::{Content, Node, Path, Place, Step};
+use super::node::{Content, Node, Path, PathSegment, Place};
 
 /// Where the keys and values of a document are in its text.
 #[derive(Debug, Clone)]
@@ -31,8 +33,8 @@ impl Places {
     pub fn of_key(&self, path: &Path) -> Place {
         let mut node = &self.0;
         let mut place = Place::BEGINNING;
-        for step in &path.0 {
-            let Some((key, value)) = node.step(step) else {
+        for segment in &path.0 {
+            let Some((key, value)) = node.segment(segment) else {
                 break;
             };
             place = key.map_or(value.place, |key| key.place);
@@ -50,20 +52,20 @@ impl Places {
     }
 
     fn node(&self, path: &Path) -> Option<&Node> {
-        path.0.iter().try_fold(&self.0, |node, step| Some(node.step(step)?.1))
+        path.0.iter().try_fold(&self.0, |node, segment| Some(node.segment(segment)?.1))
     }
 }
 
 /// The path that a text writes, as [`Path`] displays it.
 fn dotted(text: &str) -> Path {
-    let mut steps = Vec::new();
+    let mut segments = Vec::new();
     for part in text.split('.').filter(|part| !part.is_empty()) {
         let (key, indices) = part.split_at(part.find('[').unwrap_or(part.len()));
         if !key.is_empty() {
-            steps.push(Step::Key(key.to_owned()));
+            segments.push(PathSegment::Key(key.to_owned()));
         }
         let indices = indices.split(['[', ']']).filter_map(|index| index.parse().ok());
-        steps.extend(indices.map(Step::Index));
+        segments.extend(indices.map(PathSegment::Index));
     }
-    Path(steps)
+    Path(segments)
 }

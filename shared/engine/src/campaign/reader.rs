@@ -8,7 +8,7 @@
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Error};
 
-use super::decode::{decode, found};
+use super::decode::{decode, found_content};
 use super::elements;
 use super::format::{Document, Element};
 use super::node::{Content, Key, MOST_PROBLEMS, Node, Path, Scalar};
@@ -16,8 +16,8 @@ use super::parse::parse;
 use super::refusal::Refusal;
 use crate::problem::{Problem, in_order};
 
-pub use super::node::{Path as KeyPath, Place, Step};
-pub use super::parse::{DEEPEST_NESTING, LONGEST_DOCUMENT};
+pub use super::node::{Path as KeyPath, PathSegment, Place};
+pub use super::parse::{DEEPEST_NESTING, LONGEST_DOCUMENT_BYTES};
 pub use super::places::Places;
 
 /// A document that could be read, and the places of everything in it.
@@ -40,7 +40,7 @@ pub fn read(text: &str) -> Result<Source, Vec<Problem>> {
             return Err(problems);
         }
     };
-    let document = Reading { root: &root, problems: &mut problems }.document();
+    let document = DocumentReader { root: &root, problems: &mut problems }.document();
     match document {
         Some(document) if problems.is_empty() => Ok(Source { document, places: Places(root) }),
         Some(_) | None => {
@@ -98,16 +98,16 @@ const KEYS: [&str; 11] = [
     "allow",
 ];
 
-struct Reading<'a> {
+struct DocumentReader<'a> {
     root: &'a Node,
     problems: &'a mut Vec<Problem>,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> DocumentReader<'a> {
     fn document(&mut self) -> Option<Document> {
         let Content::Map(entries) = &self.root.content else {
             let wanted = "a map with at least `id` and `elements`";
-            let refusal = Refusal::wrong_type(wanted, found(self.root));
+            let refusal = Refusal::wrong_type(wanted, found_content(self.root));
             self.refuse(refusal.into_problem(&Path::root()), self.root.place);
             return None;
         };
@@ -182,7 +182,7 @@ impl<'a> Reading<'a> {
             Content::Map(entries) => entries.as_slice(),
             Content::Scalar(scalar) if scalar.is_nothing() => &[],
             Content::Scalar(_) | Content::List(_) => {
-                let refusal = Refusal::wrong_type("a map", found(node));
+                let refusal = Refusal::wrong_type("a map", found_content(node));
                 self.keep::<()>(Err(refusal), outer, node, &Path::root());
                 return None;
             }
@@ -251,7 +251,7 @@ impl<'a> Reading<'a> {
 /// Reads an element: `type` first, which says what the other keys mean.
 fn element(node: &Node) -> Result<Element, Refusal> {
     let Content::Map(_) = &node.content else {
-        return Err(Refusal::wrong_type("a map with the key `type`", found(node)));
+        return Err(Refusal::wrong_type("a map with the key `type`", found_content(node)));
     };
     let (key, type_node) = node.get("type").ok_or_else(|| Refusal::missing_field("type"))?;
     let word: &str = decode(type_node).map_err(|refusal| refusal.under(key, type_node.place))?;

@@ -8,18 +8,18 @@ use std::fmt;
 use serde::de::{Error, Expected, Unexpected};
 
 use super::nearest;
-use super::node::{Key, Path, Place, Step};
+use super::node::{Key, Path, PathSegment, Place};
 use crate::problem::{Problem, Severity};
 use crate::text::shortened;
 
 /// The longest message, in characters: what people wrote may be repeated in it.
-const LONGEST_MESSAGE: usize = 300;
+const LONGEST_MESSAGE_CHARACTERS: usize = 300;
 
 #[derive(Debug)]
 pub(crate) struct Refusal {
     reason: Reason,
     /// From the inside out.
-    steps: Vec<Step>,
+    segments: Vec<PathSegment>,
     place: Option<Place>,
 }
 
@@ -39,7 +39,7 @@ impl Refusal {
     }
 
     fn new(reason: Reason) -> Self {
-        Self { reason, steps: Vec::new(), place: None }
+        Self { reason, segments: Vec::new(), place: None }
     }
 
     /// The choice was written as a key.
@@ -54,7 +54,7 @@ impl Refusal {
     /// It is the key that was refused.
     pub(crate) fn at_key(mut self, key: &Key) -> Self {
         self.place.get_or_insert(key.place);
-        self.steps.push(Step::Key(key.text.clone()));
+        self.segments.push(PathSegment::Key(key.text.clone()));
         self
     }
 
@@ -62,22 +62,22 @@ impl Refusal {
     pub(crate) fn under(mut self, key: &Key, value: Place) -> Self {
         let is_missing = matches!(self.reason, Reason::MissingKey(_));
         self.place.get_or_insert(if is_missing { key.place } else { value });
-        self.steps.push(Step::Key(key.text.clone()));
+        self.segments.push(PathSegment::Key(key.text.clone()));
         self
     }
 
     /// The refused value lies in a list.
     pub(crate) fn inside(mut self, index: usize, item: Place) -> Self {
         self.place.get_or_insert(item);
-        self.steps.push(Step::Index(index));
+        self.segments.push(PathSegment::Index(index));
         self
     }
 
     /// The problem, for a value whose path is `root`.
     pub(crate) fn into_problem(self, root: &Path) -> Problem {
-        let mut steps = root.0.clone();
-        steps.extend(self.steps.into_iter().rev());
-        let at_type = matches!(steps.last(), Some(Step::Key(key)) if key == "type");
+        let mut segments = root.0.clone();
+        segments.extend(self.segments.into_iter().rev());
+        let at_type = matches!(segments.last(), Some(PathSegment::Key(key)) if key == "type");
         let (code, message, remedy) = match self.reason {
             Reason::UnknownKey { written, known } => (
                 "unknown_key",
@@ -98,7 +98,7 @@ impl Refusal {
                 (code, format!("{what} `{written}`"), remedy)
             }
             Reason::MissingKey(key) => {
-                steps.push(Step::Key(key.to_owned()));
+                segments.push(PathSegment::Key(key.to_owned()));
                 ("missing_key", format!("the key `{key}` is missing"), format!("add `{key}`"))
             }
             Reason::WrongType { wanted, found } => (
@@ -115,10 +115,10 @@ impl Refusal {
         Problem {
             severity: Severity::Error,
             code,
-            path: Path(steps).to_string(),
+            path: Path(segments).to_string(),
             line: self.place.map(|place| place.line),
             column: self.place.map(|place| place.column),
-            message: shortened(&message, LONGEST_MESSAGE).into_owned(),
+            message: shortened(&message, LONGEST_MESSAGE_CHARACTERS).into_owned(),
             remedy,
         }
     }

@@ -136,12 +136,12 @@ mod tests {
         Tag::new(name).unwrap()
     }
 
-    fn told(judged: &Judged, depth: usize, lines: &mut String) {
+    fn write_lines(judged: &Judged, depth: usize, lines: &mut String) {
         let since =
             judged.since.map_or_else(String::new, |at| format!(" since {}", at.date_naive()));
         let mark = if judged.holds { "+" } else { "-" };
         lines.push_str(&format!("{}{mark} {}{since}\n", "  ".repeat(depth), judged.text));
-        judged.parts.iter().for_each(|part| told(part, depth + 1, lines));
+        judged.parts.iter().for_each(|part| write_lines(part, depth + 1, lines));
     }
 
     #[test]
@@ -180,7 +180,7 @@ mod tests {
         };
         let judged = condition.judged(&view);
         let mut lines = String::new();
-        told(&judged, 0, &mut lines);
+        write_lines(&judged, 0, &mut lines);
         expect_test::expect![[r#"
             - the tag Lead and the tag Old and no tag Never and city equals Bergen and (city is set or the tag Vip)
               + the tag Lead since 2026-12-02

@@ -1,4 +1,6 @@
-//! A condition as people write it: read with what is wrong about it, and written again.
+//! A condition as people write it: read with what is wrong about it, and written again. Exactly one
+//! shape is taken; any other combination of keys is refused with the keys that go together. What is
+//! written is read again as the same condition.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,7 @@ use crate::time::{Daytime, Span, Weekdays};
 /// A condition as people write it: exactly one of these shapes.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Written {
+pub(crate) struct WrittenCondition {
     /// The contact has this tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tag: Option<Tag>,
@@ -106,15 +108,15 @@ impl JsonSchema for Condition {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        Written::json_schema(generator)
+        WrittenCondition::json_schema(generator)
     }
 }
 
-impl TryFrom<Written> for Condition {
+impl TryFrom<WrittenCondition> for Condition {
     type Error = UnreadableCondition;
 
-    fn try_from(written: Written) -> Result<Self, UnreadableCondition> {
-        let Written {
+    fn try_from(written: WrittenCondition) -> Result<Self, UnreadableCondition> {
+        let WrittenCondition {
             tag,
             field,
             is,
@@ -173,7 +175,7 @@ impl TryFrom<Written> for Condition {
     }
 }
 
-impl From<Condition> for Written {
+impl From<Condition> for WrittenCondition {
     fn from(condition: Condition) -> Self {
         let mut written = Self::default();
         match condition {

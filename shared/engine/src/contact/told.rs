@@ -59,9 +59,9 @@ impl From<ToldAt> for (i64, u8) {
 /// When what an object has was told, by field; empty if its sender says nothing about that.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Vec<(ToldAt, Vec<FieldKey>)>", into = "Vec<(ToldAt, Vec<FieldKey>)>")]
-pub struct Told(BTreeMap<FieldKey, ToldAt>);
+pub struct ToldByField(BTreeMap<FieldKey, ToldAt>);
 
-impl Told {
+impl ToldByField {
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -73,7 +73,7 @@ impl Told {
     }
 }
 
-impl From<Vec<(ToldAt, Vec<FieldKey>)>> for Told {
+impl From<Vec<(ToldAt, Vec<FieldKey>)>> for ToldByField {
     fn from(stored: Vec<(ToldAt, Vec<FieldKey>)>) -> Self {
         let each = |(at, fields): (ToldAt, Vec<FieldKey>)| {
             fields.into_iter().map(move |field| (field, at))
@@ -82,8 +82,8 @@ impl From<Vec<(ToldAt, Vec<FieldKey>)>> for Told {
     }
 }
 
-impl From<Told> for Vec<(ToldAt, Vec<FieldKey>)> {
-    fn from(told: Told) -> Self {
+impl From<ToldByField> for Vec<(ToldAt, Vec<FieldKey>)> {
+    fn from(told: ToldByField) -> Self {
         let mut stored: BTreeMap<ToldAt, Vec<FieldKey>> = BTreeMap::new();
         for (field, at) in told.0 {
             stored.entry(at).or_default().push(field);
@@ -108,12 +108,12 @@ impl Telling {
     }
 
     /// Whether something later is known of how the booking stands.
-    pub fn is_late(&self, told: &Told) -> bool {
+    pub fn is_late(&self, told: &ToldByField) -> bool {
         told.of(STANDING[0]).is_some_and(|known| self.status < known)
     }
 
     /// What of a patch is news to an object about which this was told before.
-    pub fn news(&self, patch: &Patch, object: Option<&Contact>, told: &Told) -> Patch {
+    pub fn news(&self, patch: &Patch, object: Option<&Contact>, told: &ToldByField) -> Patch {
         let mut news = patch.clone();
         news.fields.retain(|field, _| match self.at(field.as_str()) {
             Some(at) => told.of(field.as_str()).is_none_or(|known| at >= known),
@@ -123,7 +123,7 @@ impl Telling {
     }
 
     /// Notes when the fields of a patch were told.
-    pub fn note(&self, patch: &Patch, told: &mut Told) {
+    pub fn note(&self, patch: &Patch, told: &mut ToldByField) {
         for field in patch.fields.keys() {
             if let Some(at) = self.at(field.as_str()) {
                 let known = told.0.entry(field.clone()).or_insert(at);
@@ -176,12 +176,12 @@ mod tests {
 
     #[test]
     fn what_was_told_is_stored_by_instant() {
-        let mut told = Told::default();
+        let mut told = ToldByField::default();
         Telling { status: at(2, 1), details: Some(at(1, 0)) }
             .note(&patch(&[("status", "a"), ("place", "b"), ("title", "c")]), &mut told);
         let stored = serde_json::to_string(&told).unwrap();
         assert_eq!(stored, r#"[[[1000000,0],["place","title"]],[[2000000,1],["status"]]]"#);
-        assert_eq!(serde_json::from_str::<Told>(&stored).unwrap(), told);
+        assert_eq!(serde_json::from_str::<ToldByField>(&stored).unwrap(), told);
     }
 
     /// R2: what is repeated, or comes late, changes nothing.

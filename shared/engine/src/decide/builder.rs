@@ -89,7 +89,7 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     /// How much has been added so far: lines, effects, writes.
-    pub(super) fn done(&self) -> (usize, usize, usize) {
+    pub(super) fn count_added(&self) -> (usize, usize, usize) {
         let lines = self.records.iter().map(|record| record.lines.len()).sum();
         (lines, self.effects.len(), self.writes.len() + self.person_writes.len())
     }

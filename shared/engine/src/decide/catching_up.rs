@@ -23,9 +23,9 @@ impl DecisionBuilder<'_> {
             self.reach(timeline.before(change), Some(before));
             self.recheck_before(change, before);
             self.asked_before(change, before);
-            let done = self.done();
+            let done = self.count_added();
             self.change(change);
-            if self.done() == done && change.person.is_none() {
+            if self.count_added() == done && change.person.is_none() {
                 self.note_no_effect(change);
             }
             before = change.rev;

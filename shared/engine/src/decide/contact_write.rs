@@ -3,7 +3,7 @@
 //! It promises that a write is applied as a change of its own, in the order of the path that asked
 //! for it, and that what was asked of other campaigns before a write is told with it (R11).
 
-use crate::contact::{Asked, Author, Causality, Contact, Patch};
+use crate::contact::{AskedCommand, Author, Causality, Contact, Patch};
 use crate::time::Instant;
 
 /// A write to the contact.
@@ -16,7 +16,7 @@ pub struct ContactWrite {
     /// Its place in the chain.
     pub causality: Causality,
     /// What was asked of other campaigns before it, and after the write before it.
-    pub asked_before: Vec<Asked>,
+    pub asked_before: Vec<AskedCommand>,
 }
 
 impl ContactWrite {
@@ -25,7 +25,7 @@ impl ContactWrite {
     /// carried by the next one.
     pub fn apply_all(writes: &[Self], contact: &mut Contact, at: Instant) -> bool {
         let mut fresh = 0;
-        let mut asked_before: Vec<Asked> = Vec::new();
+        let mut asked_before: Vec<AskedCommand> = Vec::new();
         for write in writes {
             asked_before.extend(write.asked_before.iter().cloned());
             // Tags may have been added since the decision; then these do not fit any more.

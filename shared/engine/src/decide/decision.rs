@@ -1,4 +1,5 @@
-//! The answer of `decide`: the next state with all that follows from it, or why nothing follows.
+//! The answer of `decide`: the next state with all that follows from it, or why nothing follows. It
+//! is data alone: the caller commits the state together with its effects, in one write.
 
 use super::{ContactWrite, Effect, Ignored};
 use crate::enrollment::Enrollment;

@@ -72,7 +72,7 @@ pub enum Event {
         /// The job that does it.
         job: u64,
     },
-    /// The mass action *Stop campaign* (R16).
+    /// A job stops the campaign for the contact (R16).
     MassStop {
         /// The job's sequence number.
         job: u64,
@@ -101,7 +101,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         call: Option<u64>,
     },
-    /// The mass action that releases held enrollments (R40).
+    /// A job releases held enrollments (R40).
     MassRelease {
         /// The job's sequence number.
         job: u64,

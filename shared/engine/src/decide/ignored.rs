@@ -1,4 +1,6 @@
-//! Why an event changes nothing: late and repeated events are ordinary outcomes with names.
+//! Why an event changes nothing: late and repeated events are ordinary outcomes with names. Each
+//! reason has its own variant, so a caller can tell an event that is over from one that has to come
+//! again.
 
 /// Why an event changes nothing. These are ordinary outcomes, not errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

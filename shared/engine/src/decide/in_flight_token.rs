@@ -31,7 +31,7 @@ impl InFlightToken {
 }
 
 /// The tokens that an event or a goal ended.
-pub(super) struct Ended {
+pub(super) struct EndedTokens {
     /// The number.
     pub(super) count: usize,
     /// Of those that were in flight, the one deepest in its chain.

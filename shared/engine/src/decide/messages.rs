@@ -25,7 +25,7 @@ const BEFORE_RESTORE: &str = "it was due before the restore, and may have been s
 const OUTSIDE_WINDOW: &str = "it would have left outside of its window";
 
 /// What becomes of a message outside of its window (R25).
-enum Outside {
+enum OutsideWindow {
     /// It waits until the window opens.
     Waits(Instant),
     /// It is not sent.
@@ -53,11 +53,11 @@ impl DecisionBuilder<'_> {
             return;
         }
         match self.outside_window(email) {
-            Some(Outside::Waits(opens)) => {
+            Some(OutsideWindow::Waits(opens)) => {
                 self.line(Some(&token.to), Happened::MessageWaits { until: opens });
                 self.rest(&token, step, Rest::Message(MessageRest::Window(opens)));
             }
-            Some(Outside::Skipped) => {
+            Some(OutsideWindow::Skipped) => {
                 let id = token.to.clone();
                 self.not_sent(&id, step, email, Outcome::Suppressed, OUTSIDE_WINDOW);
                 self.send_on(email.next.as_ref(), token);
@@ -92,14 +92,14 @@ impl DecisionBuilder<'_> {
     }
 
     /// What becomes of a message that would leave outside of its window; `None` inside.
-    fn outside_window(&self, element: &SendEmail) -> Option<Outside> {
+    fn outside_window(&self, element: &SendEmail) -> Option<OutsideWindow> {
         let (hours, otherwise) = self.window_of(element)?;
         let now = self.occasion.now();
         let opens = hours.next_inside(now, self.zone());
         (opens > now).then_some(match otherwise {
             // A document with `earlier` here is not published.
-            Otherwise::Later | Otherwise::Earlier => Outside::Waits(opens),
-            Otherwise::Skip => Outside::Skipped,
+            Otherwise::Later | Otherwise::Earlier => OutsideWindow::Waits(opens),
+            Otherwise::Skip => OutsideWindow::Skipped,
         })
     }
 
@@ -168,7 +168,7 @@ impl DecisionBuilder<'_> {
             return FinalCheck::Decided;
         }
         let outside = self.outside_window(element);
-        let skipped = matches!(outside, Some(Outside::Skipped)).then_some(OUTSIDE_WINDOW);
+        let skipped = matches!(outside, Some(OutsideWindow::Skipped)).then_some(OUTSIDE_WINDOW);
         if let Some(reason) = self.reason_not_to_send(&token).or(skipped) {
             uncount_message(&mut self.next, &token, self.situation.account.zone);
             self.take(step);
@@ -177,7 +177,7 @@ impl DecisionBuilder<'_> {
             self.move_tokens();
             return FinalCheck::Decided;
         }
-        if let Some(Outside::Waits(opens)) = outside {
+        if let Some(OutsideWindow::Waits(opens)) = outside {
             uncount_message(&mut self.next, &token, self.situation.account.zone);
             self.line(Some(&token.element), Happened::MessageWaits { until: opens });
             self.rest_again(step, Rest::Message(MessageRest::Window(opens)));

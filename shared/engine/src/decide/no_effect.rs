@@ -12,7 +12,7 @@ use crate::compact::CollectCompactly as _;
 use crate::condition::{Condition, Reads, View};
 use crate::contact::{Author, Causality, Change, Contact, Patch};
 use crate::enrollment::{Enrollment, Status, Token};
-use crate::history::{Changed, MOST_NO_EFFECTS, NAMED, NoEffect, WhyNot};
+use crate::history::{Changed, MOST_NAMED_CHANGES, MOST_NO_EFFECTS, NoEffect, WhyNot};
 use crate::ids::ElementId;
 use crate::time::Instant;
 
@@ -92,7 +92,7 @@ pub fn nothing_changed(
     };
     let tags = change.removed.keys().map(|tag| Changed::TagNotThere(tag.to_string()));
     let fields = change.fields.keys().map(|key| Changed::FieldAsBefore(key.clone()));
-    let what = tags.chain(fields).take(NAMED).collect();
+    let what = tags.chain(fields).take(MOST_NAMED_CHANGES).collect();
     (what, change)
 }
 

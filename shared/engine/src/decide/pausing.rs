@@ -18,7 +18,7 @@ use crate::ids::ElementId;
 
 /// Which kind of entry is parked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum ParkedKind {
     Event,
     Start,
     /// The first start, condition or not (R52).
@@ -37,7 +37,7 @@ impl DecisionBuilder<'_> {
             if let Element::Event(event) = element
                 && self.happens(&event.on, change)
             {
-                self.park_entry(id, Kind::Event);
+                self.park_entry(id, ParkedKind::Event);
             }
         }
         if !self.is_a_trigger(change) {
@@ -79,7 +79,7 @@ impl DecisionBuilder<'_> {
     pub(super) fn park_first_start(&mut self) {
         let graph = self.graph;
         if let Some((_, id, _, _)) = graph.starts().next() {
-            self.park_entry(id, Kind::StartRegardless);
+            self.park_entry(id, ParkedKind::StartRegardless);
         }
     }
 
@@ -87,17 +87,18 @@ impl DecisionBuilder<'_> {
         let graph = self.graph;
         for (_, id, _, reads) in graph.starts() {
             if concerned(reads) {
-                self.park_entry(id, Kind::Start);
+                self.park_entry(id, ParkedKind::Start);
             }
         }
     }
 
     /// Parks an entry, once.
-    fn park_entry(&mut self, id: &ElementId, kind: Kind) {
+    fn park_entry(&mut self, id: &ElementId, kind: ParkedKind) {
         if self.next.has_fired(id) {
             return;
         }
-        let (is_event, regardless) = (kind == Kind::Event, kind == Kind::StartRegardless);
+        let (is_event, regardless) =
+            (kind == ParkedKind::Event, kind == ParkedKind::StartRegardless);
         let is_it = |entry: &&mut ParkedEntry| entry.element == *id && entry.is_event == is_event;
         match self.next.parked_entries.iter_mut().find(is_it) {
             Some(parked) if regardless && !parked.regardless => parked.regardless = true,

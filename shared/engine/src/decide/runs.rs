@@ -159,7 +159,7 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     /// What a user asks for, for this contact alone, once a call: start as R52, reset and stop as
-    /// the mass action (R16). Runs that begin this way do not count (R40).
+    /// by a job (R16). Runs that begin this way do not count (R40).
     pub(super) fn by_hand(
         &mut self,
         command: Command,
@@ -200,7 +200,7 @@ impl<'a> DecisionBuilder<'a> {
         Ok(())
     }
 
-    /// The mass action (R16). Contacts that were never enrolled are skipped.
+    /// The job *Stop campaign* (R16). Contacts that were never enrolled are skipped.
     pub(super) fn mass_stop(
         &mut self,
         job: u64,
@@ -239,7 +239,7 @@ impl<'a> DecisionBuilder<'a> {
         Ok(())
     }
 
-    /// The same by a mass action. A contact that is not held is not changed, and does not remember
+    /// The same by a job. A contact that is not held is not changed, and does not remember
     /// the job.
     pub(super) fn mass_release(&mut self, job: u64, name: &str) -> Result<(), Ignored> {
         if self.next.job >= job {

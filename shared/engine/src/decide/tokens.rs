@@ -6,7 +6,7 @@
 
 use super::builder::DecisionBuilder;
 use super::hold::{Consequences, end_token};
-use super::in_flight_token::{Ended, InFlightToken};
+use super::in_flight_token::{EndedTokens, InFlightToken};
 use super::{Effect, Ignored};
 use crate::contact::{Causality, Chain};
 use crate::enrollment::{Rest, Token};
@@ -130,7 +130,7 @@ impl DecisionBuilder<'_> {
     }
 
     /// Ends the tokens, resting and in flight, that are upstream of an event or goal (R9).
-    pub(super) fn end_upstream(&mut self, target: usize) -> Ended {
+    pub(super) fn end_upstream(&mut self, target: usize) -> EndedTokens {
         let graph = self.graph;
         let upstream = |element: &ElementId| {
             graph.element(element).is_some_and(|(place, _)| graph.is_upstream(place, target))
@@ -145,7 +145,7 @@ impl DecisionBuilder<'_> {
         for token in &ended {
             self.ended(token);
         }
-        Ended {
+        EndedTokens {
             count: in_flight.len() + ended.len(),
             deepest_in_flight: in_flight
                 .into_iter()

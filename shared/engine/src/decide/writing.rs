@@ -7,7 +7,7 @@
 use super::builder::DecisionBuilder;
 use super::{ContactWrite, DEEPEST, Effect};
 use crate::campaign::format::Of;
-use crate::contact::{Asked, Author, Causality, Patch};
+use crate::contact::{AskedCommand, Author, Causality, Patch};
 use crate::history::{Cause, Command, Happened};
 use crate::ids::{CampaignId, ElementId};
 
@@ -79,7 +79,7 @@ impl DecisionBuilder<'_> {
         }
         self.line(Some(element), Happened::Commanded { campaign: campaign.clone(), command });
         let causality = causality.deeper();
-        let asked = Asked {
+        let asked = AskedCommand {
             campaign: campaign.clone(),
             command,
             object: self.object().cloned(),

@@ -81,7 +81,7 @@ pub enum Cause {
         /// The contact's `rev` after the change.
         #[serde(rename = "r")]
         rev: u64,
-        /// What changed, at most [`NAMED`] things.
+        /// What changed, at most [`MOST_NAMED_CHANGES`] things.
         #[serde(rename = "w")]
         what: Vec<Changed>,
         /// Who changed it.
@@ -126,7 +126,7 @@ pub enum Cause {
         #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
         parked: Option<Box<Cause>>,
     },
-    /// A mass action.
+    /// A job.
     #[serde(rename = "j")]
     Job(String),
     /// Somebody released the held enrollment.
@@ -144,7 +144,7 @@ pub enum Cause {
 }
 
 /// How many changed things a cause names; how many more there are is said behind them.
-pub const NAMED: usize = 3;
+pub const MOST_NAMED_CHANGES: usize = 3;
 
 /// One thing that a change changed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -387,7 +387,7 @@ pub enum Happened {
     /// A webhook was called.
     #[serde(rename = "wh")]
     Called,
-    /// A webhook came to nothing: it was refused, given up, or could not be made.
+    /// A webhook call failed: it was refused, given up, or could not be made.
     #[serde(rename = "wf")]
     CallFailed {
         /// The reason.
@@ -450,9 +450,9 @@ impl Cause {
             let after = |key: &FieldKey| person.values.get(key).cloned();
             what.extend(Self::changed(&person.as_change(change), after).map(of_contact));
         }
-        if what.len() > NAMED {
+        if what.len() > MOST_NAMED_CHANGES {
             what.sort_compactly_by_key(|changed| !is_read(changed));
-            let more = what.split_off(NAMED).len();
+            let more = what.split_off(MOST_NAMED_CHANGES).len();
             what.push(Changed::More(u32::try_from(more).unwrap_or(u32::MAX)));
         }
         Self::Change { rev: change.rev, what, by: change.by.clone() }

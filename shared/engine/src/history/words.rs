@@ -1,4 +1,6 @@
-//! History in words: English sentences that a marketer reads, made when a line is read.
+//! History in words: English sentences that a marketer reads, made when a line is read. The kinds
+//! are stable words that other programs read; the sentences may change, since only facts are
+//! stored.
 
 use super::{Cause, Changed, Command, Happened, Reader};
 use crate::contact::{Author, MOST_TAGS};
@@ -102,7 +104,7 @@ impl Changed {
         }
     }
 
-    fn asked(&self) -> String {
+    fn words_as_request(&self) -> String {
         match self {
             Self::TagAdded(tag) | Self::TagRefreshed(tag) => format!("added tag {tag}"),
             Self::TagRemoved(tag) => format!("removed tag {tag}"),
@@ -114,7 +116,7 @@ impl Changed {
             Self::Resubscribed => "took the unsubscription back".to_owned(),
             Self::FieldAsBefore(field) => format!("left field {field} as it was"),
             Self::TagNotThere(tag) => format!("tag {tag} was not there"),
-            Self::OfContact(changed) => format!("{} of the contact", changed.asked()),
+            Self::OfContact(changed) => format!("{} of the contact", changed.words_as_request()),
             Self::More(more) => format!("{more} more"),
         }
     }
@@ -201,9 +203,9 @@ impl Happened {
             },
             Self::MessageDropped => "message dropped before it left".to_owned(),
             Self::Branched { way } => format!("took the way {way}"),
-            Self::Wrote { what, of_contact: false } => list(what, Changed::asked),
+            Self::Wrote { what, of_contact: false } => list(what, Changed::words_as_request),
             Self::Wrote { what, of_contact: true } => {
-                list(what, |changed| format!("{} of the contact", changed.asked()))
+                list(what, |changed| format!("{} of the contact", changed.words_as_request()))
             }
             Self::FieldRefused { field, reason } => format!("field {field} was not set: {reason}"),
             Self::TooDeep => {

@@ -26,11 +26,11 @@ use crate::ids::{CampaignId, ContactId, ElementId, FieldKey, ObjectType};
 use crate::statistics::{Outcome, Tally};
 use crate::time::Instant;
 pub use objects::ObjectKey;
-pub use work::{Due, Work};
+pub use work::{Due, SimulatedWork};
 
 /// A message as the contact gets it, or as it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
+pub struct SimulatedMessage {
     /// The contact.
     pub contact: ContactId,
     /// The campaign.
@@ -59,7 +59,7 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Observed {
     /// A message was settled.
-    Message(Message),
+    Message(SimulatedMessage),
     /// Lines were added to a contact's history.
     History(ContactId, CampaignId, Record),
     /// What was sent about a contact had no effect (R60).
@@ -89,14 +89,14 @@ pub struct World {
     /// Contacts, and their objects.
     contacts: BTreeMap<ContactId, Contact>,
     /// What the keys of objects stand for.
-    keys: BTreeMap<(ObjectType, String), objects::Keyed>,
+    keys: BTreeMap<(ObjectType, String), objects::SubjectOfKey>,
     enrollments: BTreeMap<(ContactId, CampaignId), Enrollment>,
     /// The statuses in campaigns that are not in the world.
     elsewhere: BTreeMap<CampaignId, Status>,
     statistics: BTreeMap<CampaignId, Tally>,
     /// How each message was settled, and why it was not sent (R30).
     ledger: BTreeMap<(ContactId, CampaignId, u32, u32), Settlement>,
-    waiting: Vec<Work>,
+    waiting: Vec<SimulatedWork>,
     timers: BTreeSet<Due>,
     /// When pauses end by themselves, and who said so (R26).
     pause_ends: BTreeMap<CampaignId, (Instant, String)>,
@@ -159,7 +159,7 @@ impl World {
         }
         campaign.versions.insert(version, Arc::new(graph));
         self.reach(&id, Reached::Published { version, migrate });
-        self.sweep(&id);
+        self.apply_milestones_to_all(&id);
         if enroll_existing {
             self.enroll_existing(&id);
         }
@@ -203,7 +203,7 @@ impl World {
         self.pause_ends.remove(id);
         if self.is_paused(id) {
             self.reach(id, Reached::Resumed { skip, by: Some(by.to_owned()) });
-            self.sweep(id);
+            self.apply_milestones_to_all(id);
         }
     }
 
@@ -221,10 +221,11 @@ impl World {
     }
 
     /// Every enrollment is to apply the campaign's new milestones.
-    fn sweep(&mut self, id: &CampaignId) {
+    fn apply_milestones_to_all(&mut self, id: &CampaignId) {
         for (contact, campaign) in self.enrollments.keys() {
             if campaign == id {
-                self.waiting.push(Work::Event(contact.clone(), id.clone(), Event::Changed));
+                let work = SimulatedWork::Event(contact.clone(), id.clone(), Event::Changed);
+                self.waiting.push(work);
             }
         }
     }
@@ -241,7 +242,7 @@ impl World {
         if changed {
             contact.made_knowing(before, Some(self.catalog));
             let image = Box::new(contact.clone());
-            self.waiting.push(Work::Contact { before, image });
+            self.waiting.push(SimulatedWork::Contact { before, image });
         } else {
             let image = Box::new(contact.clone());
             self.nothing_changed(&image, patch, by);
@@ -249,7 +250,7 @@ impl World {
         changed
     }
 
-    /// The mass action *Stop campaign* on every contact of the campaign (R16).
+    /// The job *Stop campaign* on every contact of the campaign (R16).
     pub fn mass_stop(&mut self, id: &CampaignId, reset_contacts: bool, reset_statistics: bool) {
         self.jobs += 1;
         let event = Event::MassStop {
@@ -264,13 +265,13 @@ impl World {
     /// A user starts, resets or stops one contact by hand.
     pub fn by_hand(&mut self, contact: &ContactId, id: &CampaignId, command: Command, by: Author) {
         let event = Event::ByHand { command, by, call: None };
-        self.waiting.push(Work::Event(contact.clone(), id.clone(), event));
+        self.waiting.push(SimulatedWork::Event(contact.clone(), id.clone(), event));
     }
 
     /// Releases a held enrollment (R40).
     pub fn release(&mut self, contact: &ContactId, id: &CampaignId, by: Author) {
         let event = Event::Released { by, call: None };
-        self.waiting.push(Work::Event(contact.clone(), id.clone(), event));
+        self.waiting.push(SimulatedWork::Event(contact.clone(), id.clone(), event));
     }
 
     /// Performs all that waits, in order, without moving the clock.
@@ -293,7 +294,7 @@ impl World {
             Some(due) if due.at <= self.now => {
                 let due = due.clone();
                 self.timers.remove(&due);
-                self.perform(Work::Event(due.contact, due.campaign, due.event));
+                self.perform(SimulatedWork::Event(due.contact, due.campaign, due.event));
                 true
             }
             Some(_) | None => false,
@@ -328,12 +329,12 @@ impl World {
     }
 
     /// What waits to be performed.
-    pub fn waiting(&self) -> &[Work] {
+    pub fn waiting(&self) -> &[SimulatedWork] {
         &self.waiting
     }
 
     /// Takes one piece of the waiting work, to perform it out of order.
-    pub fn take_waiting(&mut self, nth: usize) -> Work {
+    pub fn take_waiting(&mut self, nth: usize) -> SimulatedWork {
         self.waiting.remove(nth)
     }
 
@@ -388,7 +389,7 @@ impl World {
     }
 
     /// The messages so far.
-    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+    pub fn messages(&self) -> impl Iterator<Item = &SimulatedMessage> {
         self.observed.iter().filter_map(|observed| match observed {
             Observed::Message(message) => Some(message),
             Observed::History(..)

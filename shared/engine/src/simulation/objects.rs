@@ -1,7 +1,7 @@
 //! Objects of contacts in the world (R70 to R74): how they are written, and how changes of their
 //! contact reach them.
 
-use super::{Work, World};
+use super::{SimulatedWork, World};
 use crate::campaign::format::ObjectDefinition;
 use crate::contact::{Author, Change, Contact, ObjectIdentity, Patch};
 use crate::decide::Event;
@@ -26,7 +26,7 @@ pub struct ObjectKey {
 
 /// What a key stands for.
 #[derive(Debug, Clone)]
-pub(super) struct Keyed {
+pub(super) struct SubjectOfKey {
     subject: ContactId,
     /// Whether a newer key stands for it now.
     is_replaced: bool,
@@ -78,10 +78,11 @@ impl World {
                 id
             }
         };
-        let is_new =
-            self.keys.insert(place(key), Keyed { subject: subject.clone(), is_replaced: false });
+        let is_new = self
+            .keys
+            .insert(place(key), SubjectOfKey { subject: subject.clone(), is_replaced: false });
         if let Some(older) = replaces.as_ref().filter(|_| is_new.is_none()) {
-            let keyed = Keyed { subject: subject.clone(), is_replaced: true };
+            let keyed = SubjectOfKey { subject: subject.clone(), is_replaced: true };
             self.keys.insert(place(older), keyed);
         }
         if let Some(identity) = self.contacts.get_mut(&subject).and_then(|it| it.object.as_mut()) {
@@ -146,7 +147,7 @@ impl World {
                 any = true;
                 object.made_knowing(rev, Some(self.catalog));
                 let image = Box::new(object.clone());
-                self.waiting.push(Work::Contact { before: rev, image });
+                self.waiting.push(SimulatedWork::Contact { before: rev, image });
             }
         }
         any
@@ -174,7 +175,7 @@ impl World {
     pub(super) fn for_every_subject(&mut self, id: &CampaignId, event: &Event) {
         let Some(campaign) = self.campaigns.get(id) else { return };
         for subject in self.contacts.keys().filter(|subject| campaign.is_about(subject)) {
-            self.waiting.push(Work::Event(subject.clone(), id.clone(), event.clone()));
+            self.waiting.push(SimulatedWork::Event(subject.clone(), id.clone(), event.clone()));
         }
     }
 }

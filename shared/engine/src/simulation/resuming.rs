@@ -4,7 +4,7 @@
 //! What an enrollment at rest waits for follows from its state alone ([`outstanding`]), so that it
 //! goes on here as it would there.
 
-use super::{Work, World};
+use super::{SimulatedWork, World};
 use crate::campaign::{Campaign, Reached};
 use crate::contact::Contact;
 use crate::decide::{Event, outstanding};
@@ -32,10 +32,14 @@ impl World {
         let effects = graph.map(|graph| outstanding(&enrollment, graph)).unwrap_or_default();
         let (subject, campaign, rev) = (subject.clone(), campaign.clone(), enrollment.rev);
         self.enrollments.insert((subject.clone(), campaign.clone()), enrollment);
-        let waiting =
-            Work::Effects { contact: subject.clone(), campaign: campaign.clone(), rev, effects };
+        let waiting = SimulatedWork::Effects {
+            contact: subject.clone(),
+            campaign: campaign.clone(),
+            rev,
+            effects,
+        };
         self.waiting.push(waiting);
-        self.waiting.push(Work::Event(subject, campaign, Event::Changed));
+        self.waiting.push(SimulatedWork::Event(subject, campaign, Event::Changed));
     }
 
     /// The status that everybody has in a campaign that is not in this world.
@@ -46,6 +50,6 @@ impl World {
     /// Something that happened to a campaign that is there with all its versions.
     pub fn reaches(&mut self, campaign: &CampaignId, what: Reached) {
         self.reach(campaign, what);
-        self.sweep(campaign);
+        self.apply_milestones_to_all(campaign);
     }
 }

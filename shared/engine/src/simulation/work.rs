@@ -3,7 +3,7 @@
 
 use std::collections::btree_map::Entry;
 
-use super::{Message, Observed, World};
+use super::{Observed, SimulatedMessage, World};
 use crate::condition::Reads;
 use crate::contact::{Author, Change, Contact};
 use crate::decide::{
@@ -21,7 +21,7 @@ use crate::time::Instant;
 
 /// A piece of work that waits. Performing it is idempotent.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Work {
+pub enum SimulatedWork {
     /// The change feed: a contact after a write.
     Contact {
         /// The `rev` before the write.
@@ -58,7 +58,7 @@ pub struct Due {
 }
 
 impl Due {
-    /// What is due at the same instant is ordered by contact, campaign, visit.
+    /// What is due at the same instant is ordered by contact, campaign, run and step.
     fn order(&self) -> (Instant, &ContactId, &CampaignId, u32, u32) {
         let (run, step) = self.event.run_and_step();
         (self.at, &self.contact, &self.campaign, run, step)
@@ -87,15 +87,17 @@ struct Rendered {
 
 impl World {
     /// Performs a piece of work.
-    pub fn perform(&mut self, work: Work) {
+    pub fn perform(&mut self, work: SimulatedWork) {
         match work {
-            Work::Contact { before, image } => self.contact_changed(before, &image),
-            Work::Effects { contact, campaign, rev, effects } => {
+            SimulatedWork::Contact { before, image } => self.contact_changed(before, &image),
+            SimulatedWork::Effects { contact, campaign, rev, effects } => {
                 for (index, effect) in (0..).zip(effects) {
                     self.perform_effect(&contact, &campaign, rev, index, effect);
                 }
             }
-            Work::Event(contact, campaign, event) => self.apply_event(&contact, &campaign, &event),
+            SimulatedWork::Event(contact, campaign, event) => {
+                self.apply_event(&contact, &campaign, &event);
+            }
         }
     }
 
@@ -183,7 +185,7 @@ impl World {
         let enrollment = self.enrollment(contact, campaign);
         if enrollment.is_some_and(|enrollment| enrollment.is_behind(count)) {
             let event = Event::Changed;
-            self.waiting.push(Work::Event(contact.clone(), campaign.clone(), event));
+            self.waiting.push(SimulatedWork::Event(contact.clone(), campaign.clone(), event));
         }
     }
 
@@ -256,7 +258,8 @@ impl World {
             Decision::Deliver(delivery) => self.deliver(&contact.id, id, &delivery),
             Decision::Ignore(Ignored::Behind) => {
                 // The feed has the older changes; the event waits for it.
-                self.waiting.push(Work::Event(contact.id.clone(), id.clone(), event.clone()));
+                let work = SimulatedWork::Event(contact.id.clone(), id.clone(), event.clone());
+                self.waiting.push(work);
             }
             Decision::Ignore(ignored) => {
                 self.observed.push(Observed::Ignored(
@@ -300,7 +303,7 @@ impl World {
         let rev = enrollment.rev;
         self.enrollments.insert(key, enrollment);
         let (contact, campaign) = (contact.clone(), campaign.clone());
-        self.waiting.push(Work::Effects { contact, campaign, rev, effects });
+        self.waiting.push(SimulatedWork::Effects { contact, campaign, rev, effects });
     }
 
     fn apply_writes(&mut self, subject: &ContactId, writes: &[ContactWrite]) {
@@ -312,7 +315,7 @@ impl World {
         if latest.rev > before {
             latest.made_knowing(before, Some(self.catalog));
             let image = Box::new(latest.clone());
-            self.waiting.push(Work::Contact { before, image });
+            self.waiting.push(SimulatedWork::Contact { before, image });
         }
     }
 
@@ -338,13 +341,13 @@ impl World {
             }
             Effect::Deliver { run, step, .. } => {
                 let event = Event::DeliveryDue { run, step };
-                self.waiting.push(Work::Event(contact.clone(), campaign.clone(), event));
+                self.waiting.push(SimulatedWork::Event(contact.clone(), campaign.clone(), event));
             }
             Effect::RecordMessage { run, step, element, outcome, reason, .. } => {
                 let key = (contact.clone(), campaign.clone(), run, step);
                 if let Entry::Vacant(unsettled) = self.ledger.entry(key) {
                     unsettled.insert((outcome, Some(reason.clone())));
-                    self.observed.push(Observed::Message(Message {
+                    self.observed.push(Observed::Message(SimulatedMessage {
                         contact: contact.clone(),
                         campaign: campaign.clone(),
                         run,
@@ -372,7 +375,7 @@ impl World {
                 let event = Event::Commanded { from, command, causality };
                 let there = self.campaigns.get(&target).map(|target| target.subject_in(contact));
                 if let Some(there) = there.unwrap_or_else(|| Some(contact.clone())) {
-                    self.waiting.push(Work::Event(there, target, event));
+                    self.waiting.push(SimulatedWork::Event(there, target, event));
                 }
             }
             Effect::StatusChanged { causality } => {
@@ -397,7 +400,8 @@ impl World {
                     };
                     let event = Event::StatusChanged { from, causality };
                     for subject in self.readers_of_status(contact, &reader) {
-                        self.waiting.push(Work::Event(subject, reader.clone(), event.clone()));
+                        let work = SimulatedWork::Event(subject, reader.clone(), event.clone());
+                        self.waiting.push(work);
                     }
                 }
             }
@@ -414,7 +418,7 @@ impl World {
         let Rendered { subject, text, html } = rendered;
         let key = (contact.clone(), campaign.clone(), run, step);
         self.ledger.insert(key, (outcome, reason.clone()));
-        self.observed.push(Observed::Message(Message {
+        self.observed.push(Observed::Message(SimulatedMessage {
             contact: contact.clone(),
             campaign: campaign.clone(),
             run,
@@ -451,7 +455,7 @@ impl World {
         let key = (contact.clone(), campaign.clone(), run, step);
         let Some((outcome, reason)) = self.ledger.get(&key).cloned() else { return false };
         let event = Event::Settled { run, step, outcome, reason };
-        self.waiting.push(Work::Event(contact.clone(), campaign.clone(), event));
+        self.waiting.push(SimulatedWork::Event(contact.clone(), campaign.clone(), event));
         true
     }
 

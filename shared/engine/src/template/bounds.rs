@@ -8,7 +8,7 @@
 use minijinja::machinery::{Span, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 
-use super::{LONGEST_SOURCE, TemplateProblem};
+use super::{LONGEST_SOURCE_BYTES, TemplateProblem};
 
 /// How deep a template may be: each open tag, `elif`, bracket and operator counts as one.
 pub const DEEPEST: usize = 200;
@@ -20,7 +20,7 @@ pub const MOST_OPEN: usize = 24;
 pub const MOST_WORDS: usize = 20_000;
 
 /// The most bytes that a constant text may have that is made by repetition.
-const LONGEST_REPEATED: usize = 16 * 1024;
+const LONGEST_REPEATED_BYTES: usize = 16 * 1024;
 
 /// Tags that stay open until their end.
 const OPENING: [&str; 7] = ["for", "if", "with", "filter", "macro", "call", "autoescape"];
@@ -30,8 +30,8 @@ const OF_OTHER_TEMPLATES: [&str; 6] = ["block", "extends", "from", "import", "in
 
 /// Checks whether a template is within the bounds.
 pub(super) fn check(source: &str) -> Result<(), TemplateProblem> {
-    if source.len() > LONGEST_SOURCE {
-        let message = format!("the template is longer than {} KiB", LONGEST_SOURCE / 1024);
+    if source.len() > LONGEST_SOURCE_BYTES {
+        let message = format!("the template is longer than {} KiB", LONGEST_SOURCE_BYTES / 1024);
         return Err(TemplateProblem { message, line: 1, column: None });
     }
     let mut walk = Walk::default();
@@ -217,7 +217,7 @@ fn repeats(parts: &[Part]) -> Result<(), String> {
             (Side::Repeatable(bytes), Side::Number(count))
             | (Side::Number(count), Side::Repeatable(bytes)) => {
                 let count = usize::try_from(count).unwrap_or(usize::MAX);
-                bytes.saturating_mul(count) <= LONGEST_REPEATED
+                bytes.saturating_mul(count) <= LONGEST_REPEATED_BYTES
             }
             (Side::Repeatable(_), Side::Constant) | (Side::Constant, Side::Repeatable(_)) => false,
             (Side::Unknown, _) | (_, Side::Unknown) => true,
@@ -225,7 +225,7 @@ fn repeats(parts: &[Part]) -> Result<(), String> {
             (Side::Number(_) | Side::Constant, Side::Number(_) | Side::Constant) => true,
         };
         if !fits {
-            let most = LONGEST_REPEATED / 1024;
+            let most = LONGEST_REPEATED_BYTES / 1024;
             return Err(format!("a text repeated with `*` has at most {most} KiB"));
         }
     }
@@ -309,7 +309,7 @@ fn group(parts: &[Part]) -> Side {
         parts.iter().map(|part| if let Part::Text(n) = part { *n } else { 16 }).sum();
     let is_text = parts.iter().any(|part| matches!(part, Part::Text(_)));
     match is_text || has(&[Part::Joins, Part::OpenList]) {
-        true if has(&[Part::Times, Part::Power]) => Side::Repeatable(LONGEST_REPEATED + 1),
+        true if has(&[Part::Times, Part::Power]) => Side::Repeatable(LONGEST_REPEATED_BYTES + 1),
         true => Side::Repeatable(bytes),
         false => Side::Constant,
     }

@@ -14,10 +14,10 @@ pub const LARGEST_VALUE: usize = 1024 * 1024;
 pub const DEEPEST_VALUE: usize = 32;
 
 /// What an item of a list costs besides its contents, in bytes.
-const ITEM: usize = 32;
+const BYTES_OF_A_LIST_ITEM: usize = 32;
 
 /// What a value costs that is neither a text nor holds others, in bytes.
-const SMALL: usize = 16;
+const BYTES_OF_A_SMALL_VALUE: usize = 16;
 
 const TOO_LARGE: &str = "too large";
 const TOO_DEEP: &str = "too deep";
@@ -28,8 +28,8 @@ pub enum Budget {
     /// 10,000 steps and 256 KiB processed, from at most 16 KiB of template: a few milliseconds.
     /// Every ordinary mail needs less.
     Small,
-    /// 400,000 steps and 8 MiB processed, from at most [`LONGEST_SOURCE`](super::LONGEST_SOURCE):
-    /// some tenths of a second.
+    /// 400,000 steps and 8 MiB processed, from at most [`super::LONGEST_SOURCE_BYTES`]: some tenths
+    /// of a second.
     Full,
 }
 
@@ -54,7 +54,7 @@ impl Budget {
     pub const fn source(self) -> usize {
         match self {
             Self::Small => 16 * 1024,
-            Self::Full => super::LONGEST_SOURCE,
+            Self::Full => super::LONGEST_SOURCE_BYTES,
         }
     }
 }
@@ -86,12 +86,12 @@ pub(super) fn excess(error: &Error) -> Option<Excess> {
 }
 
 /// What is left of the bytes; kept in the state of one rendering.
-struct Left(usize);
+struct BytesLeft(usize);
 
-fn left<'a>(state: &'a mut State<'_, '_>) -> &'a mut Left {
+fn left<'a>(state: &'a mut State<'_, '_>) -> &'a mut BytesLeft {
     let full = state.env().fuel() != Some(Budget::Small.steps());
     let budget = if full { Budget::Full } else { Budget::Small };
-    state.get_or_insert_extension_with(|| Left(budget.bytes()))
+    state.get_or_insert_extension_with(|| BytesLeft(budget.bytes()))
 }
 
 /// Takes some bytes off the rest.
@@ -131,7 +131,7 @@ pub(super) fn settled(state: &mut State<'_, '_>, value: Value) -> Result<(Value,
             let mut items = Vec::new();
             for item in value.try_iter()?.checked() {
                 let item = item?;
-                scale.put(ITEM)?;
+                scale.put(BYTES_OF_A_LIST_ITEM)?;
                 scale.weigh(&item, 1)?;
                 items.push(item);
             }
@@ -170,17 +170,21 @@ impl Scale {
             return Err(Error::new(ErrorKind::OutOfFuel, TOO_DEEP));
         }
         match value.kind() {
-            ValueKind::String => self.put(SMALL + value.as_str().map_or(0, str::len)),
-            ValueKind::Bytes => self.put(SMALL + value.as_bytes().map_or(0, <[u8]>::len)),
+            ValueKind::String => {
+                self.put(BYTES_OF_A_SMALL_VALUE + value.as_str().map_or(0, str::len))
+            }
+            ValueKind::Bytes => {
+                self.put(BYTES_OF_A_SMALL_VALUE + value.as_bytes().map_or(0, <[u8]>::len))
+            }
             ValueKind::Seq | ValueKind::Iterable => {
                 for item in value.try_iter()?.checked() {
-                    self.put(ITEM)?;
+                    self.put(BYTES_OF_A_LIST_ITEM)?;
                     self.weigh(&item?, depth + 1)?;
                 }
                 Ok(())
             }
             ValueKind::Map => self.weigh_map(value, depth),
-            _ => self.put(SMALL),
+            _ => self.put(BYTES_OF_A_SMALL_VALUE),
         }
     }
 
@@ -190,7 +194,7 @@ impl Scale {
             .filter(|object| object.repr() == ObjectRepr::Map)
             .and_then(|object| object.try_iter_pairs());
         for (key, item) in pairs.into_iter().flatten() {
-            self.put(2 * ITEM)?;
+            self.put(2 * BYTES_OF_A_LIST_ITEM)?;
             self.weigh(&key, depth + 1)?;
             self.weigh(&item, depth + 1)?;
         }

@@ -13,28 +13,28 @@ use minijinja::Environment;
 use super::{TemplateProblem, bounds, problem};
 
 /// The longest template that is kept, in bytes.
-const LONGEST_KEPT: usize = 16 * 1024;
+const LONGEST_CACHED_BYTES: usize = 16 * 1024;
 
 /// How many bytes of templates a thread keeps.
-const MOST_KEPT: usize = 256 * 1024;
+const MOST_CACHED_BYTES: usize = 256 * 1024;
 
 /// The name of a compiled template within its environment, which has no other.
 pub(super) const NAME: &str = "<string>";
 
 /// Templates, each in an environment of its own that is used only for its instructions.
 #[derive(Default)]
-struct Kept {
+struct CompiledTemplates {
     bytes: usize,
     by_source: HashMap<String, Rc<Environment<'static>>>,
 }
 
 thread_local! {
-    static KEPT: RefCell<Kept> = RefCell::default();
+    static CACHED: RefCell<CompiledTemplates> = RefCell::default();
 }
 
 /// An environment with this template in it, as [`NAME`].
 pub(super) fn of(source: &str) -> Result<Rc<Environment<'static>>, TemplateProblem> {
-    if let Some(known) = KEPT.with_borrow(|kept| kept.by_source.get(source).map(Rc::clone)) {
+    if let Some(known) = CACHED.with_borrow(|kept| kept.by_source.get(source).map(Rc::clone)) {
         return Ok(known);
     }
     bounds::check(source)?;
@@ -43,15 +43,15 @@ pub(super) fn of(source: &str) -> Result<Rc<Environment<'static>>, TemplateProbl
         .add_template_owned(NAME, source.to_owned())
         .map_err(|error| problem(&error, source))?;
     let compiled = Rc::new(environment);
-    if source.len() <= LONGEST_KEPT {
-        KEPT.with_borrow_mut(|kept| kept.keep(source, &compiled));
+    if source.len() <= LONGEST_CACHED_BYTES {
+        CACHED.with_borrow_mut(|kept| kept.keep(source, &compiled));
     }
     Ok(compiled)
 }
 
-impl Kept {
+impl CompiledTemplates {
     fn keep(&mut self, source: &str, compiled: &Rc<Environment<'static>>) {
-        if self.bytes + source.len() > MOST_KEPT {
+        if self.bytes + source.len() > MOST_CACHED_BYTES {
             *self = Self::default();
         }
         if self.by_source.insert(source.to_owned(), Rc::clone(compiled)).is_none() {
@@ -66,16 +66,16 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded() {
-        let mut kept = Kept::default();
+        let mut kept = CompiledTemplates::default();
         let compiled = Rc::new(Environment::empty());
-        let longest = "x".repeat(LONGEST_KEPT - 8);
+        let longest = "x".repeat(LONGEST_CACHED_BYTES - 8);
         for n in 0..200 {
             kept.keep(&format!("{n:08}{longest}"), &compiled);
-            assert!(kept.bytes <= MOST_KEPT);
-            assert_eq!(kept.bytes, kept.by_source.len() * LONGEST_KEPT);
+            assert!(kept.bytes <= MOST_CACHED_BYTES);
+            assert_eq!(kept.bytes, kept.by_source.len() * LONGEST_CACHED_BYTES);
         }
         kept.keep(&format!("{:08}{longest}", 199), &compiled);
-        assert_eq!(kept.bytes, kept.by_source.len() * LONGEST_KEPT, "counted twice");
+        assert_eq!(kept.bytes, kept.by_source.len() * LONGEST_CACHED_BYTES, "counted twice");
     }
 
     #[test]
@@ -85,6 +85,6 @@ mod tests {
         assert!(Rc::ptr_eq(&once, &again));
         let wrong = "kept wrong: {{ contact. }}";
         assert!(of(wrong).is_err() && of(wrong).is_err());
-        assert!(KEPT.with_borrow(|kept| !kept.by_source.contains_key(wrong)));
+        assert!(CACHED.with_borrow(|kept| !kept.by_source.contains_key(wrong)));
     }
 }

@@ -1,4 +1,6 @@
-//! Dates in templates: values that know the zone and the language they are shown in.
+//! Dates in templates: values that know the zone and the language they are shown in. A date is
+//! printed in its own language and zone wherever it stands, and compares with dates of its own kind
+//! only.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -78,9 +80,10 @@ pub(super) fn date(value: &Value, style: Option<&str>) -> Result<Value, Error> {
         return Err(Error::new(ErrorKind::InvalidOperation, message));
     };
     /// Each letter of a style may become several.
-    const LONGEST_STYLE: usize = 200;
-    if style.is_some_and(|style| style.len() > LONGEST_STYLE) {
-        let message = format!("a style of the filter `date` has at most {LONGEST_STYLE} bytes");
+    const LONGEST_STYLE_BYTES: usize = 200;
+    if style.is_some_and(|style| style.len() > LONGEST_STYLE_BYTES) {
+        let message =
+            format!("a style of the filter `date` has at most {LONGEST_STYLE_BYTES} bytes");
         return Err(Error::new(ErrorKind::InvalidOperation, message));
     }
     style

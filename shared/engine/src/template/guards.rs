@@ -32,7 +32,7 @@ const TIMES: &str = "$times";
 const SLICE: &str = "$part";
 
 /// The longest text that may be looked up in a map, in bytes.
-const LONGEST_KEY: usize = 1024;
+const LONGEST_KEY_BYTES: usize = 1024;
 
 /// Puts the guards into the environment.
 pub(super) fn install(environment: &mut Environment<'static>) {
@@ -182,8 +182,8 @@ fn moved<'s>(mut instruction: Instruction<'s>, places: &[u32]) -> Instruction<'s
 
 fn key(state: &mut State<'_, '_>, key: Value) -> Result<Value, Error> {
     let (key, size) = settled(state, key)?;
-    if size > LONGEST_KEY {
-        let message = format!("what is looked up has at most {LONGEST_KEY} bytes");
+    if size > LONGEST_KEY_BYTES {
+        let message = format!("what is looked up has at most {LONGEST_KEY_BYTES} bytes");
         return Err(Error::new(ErrorKind::InvalidOperation, message));
     }
     Ok(key)

@@ -120,8 +120,8 @@ impl Node<'_> {
 /// Whole numbers as integers: they count in loops and are printed without a point.
 fn number_value(number: f64) -> Value {
     /// Up to here every whole number has an exact `f64`.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() <= EXACT {
+    const LARGEST_EXACT_NUMBER: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() <= LARGEST_EXACT_NUMBER {
         return Value::from(number as i64);
     }
     Value::from(number)

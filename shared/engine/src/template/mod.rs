@@ -32,13 +32,13 @@ pub use filters::{FILTERS, FUNCTIONS, TESTS};
 pub use merge::{MergeValue, MergeValues};
 
 /// The longest template, in bytes.
-pub const LONGEST_SOURCE: usize = 256 * 1024;
+pub const LONGEST_SOURCE_BYTES: usize = 256 * 1024;
 
 /// The longest rendered text, in bytes.
-pub const LONGEST_OUTPUT: usize = 512 * 1024;
+pub const LONGEST_OUTPUT_BYTES: usize = 512 * 1024;
 
 /// The longest message about a template, in characters: values may be quoted in it.
-const LONGEST_MESSAGE: usize = 400;
+const LONGEST_MESSAGE_CHARACTERS: usize = 400;
 
 /// How a rendered value is escaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,8 +72,8 @@ pub enum RenderError {
         /// What to write instead.
         remedy: String,
     },
-    /// The rendered text is longer than [`LONGEST_OUTPUT`].
-    #[error("the rendered text is longer than {} KiB; shorten the template", LONGEST_OUTPUT / 1024)]
+    /// The rendered text is longer than [`LONGEST_OUTPUT_BYTES`].
+    #[error("the rendered text is longer than {} KiB; shorten the template", LONGEST_OUTPUT_BYTES / 1024)]
     TooLong,
     /// An intermediate text, list or map is larger than [`LARGEST_VALUE`].
     #[error("a value in the template is larger than {} KiB; shorten it", LARGEST_VALUE / 1024)]
@@ -181,7 +181,7 @@ fn rendered(
             }
         });
     }
-    if text.len() > LONGEST_OUTPUT {
+    if text.len() > LONGEST_OUTPUT_BYTES {
         return Err(RenderError::TooLong);
     }
     Ok(text)
@@ -246,7 +246,7 @@ fn problem(error: &minijinja::Error, source: &str) -> TemplateProblem {
         Some(detail) => format!("{}: {detail}", error.kind()),
         None => error.kind().to_string(),
     };
-    let message = match message.char_indices().nth(LONGEST_MESSAGE) {
+    let message = match message.char_indices().nth(LONGEST_MESSAGE_CHARACTERS) {
         Some((end, _)) => format!("{} …", &message[..end]),
         None => message,
     };

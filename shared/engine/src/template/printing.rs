@@ -1,4 +1,5 @@
-//! How values are printed, and the filters that deal with empty ones.
+//! How values are printed, and the filters that deal with empty ones. An empty value is never
+//! printed as nothing by accident: it is refused, unless the template says what to print instead.
 
 use minijinja::value::ValueKind;
 use minijinja::{AutoEscape, Error, ErrorKind, Output, State, Value};

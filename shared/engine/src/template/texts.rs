@@ -12,7 +12,7 @@ use minijinja::{Error, ErrorKind, Value};
 use super::budget::LARGEST_VALUE;
 
 /// The default length of the lines of `wordwrap`, in characters.
-const WRAPPED: usize = 79;
+const LINE_CHARACTERS: usize = 79;
 
 /// The widest field of `format`, in characters.
 const WIDEST_FIELD: usize = 1_000;
@@ -73,13 +73,13 @@ pub(super) fn striptags(text: Cow<'_, str>) -> String {
 /// Entities, decoded.
 fn unescaped(text: &str) -> String {
     /// Longer ones are not known here.
-    const LONGEST: usize = 10;
+    const LONGEST_ENTITY_BYTES: usize = 10;
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find('&') {
         plain.push_str(&rest[..start]);
         rest = &rest[start..];
-        let end = rest.bytes().take(LONGEST).position(|byte| byte == b';');
+        let end = rest.bytes().take(LONGEST_ENTITY_BYTES).position(|byte| byte == b';');
         let meant = end.and_then(|end| Some((entity(&rest[1..end])?, end)));
         match meant {
             Some((letter, end)) => {
@@ -136,7 +136,7 @@ pub(super) fn wordwrap(
     named: Kwargs,
 ) -> Result<String, Error> {
     let width = width.map_or_else(|| named.get::<Option<usize>>("width"), |n| Ok(Some(n)))?;
-    let width = width.filter(|width| *width > 0).unwrap_or(WRAPPED);
+    let width = width.filter(|width| *width > 0).unwrap_or(LINE_CHARACTERS);
     let breaks = match break_long_words {
         Some(breaks) => Some(breaks),
         None => named.get::<Option<bool>>("break_long_words")?,
@@ -275,7 +275,7 @@ pub(super) fn of_width(arguments: &[Value], given: usize) -> usize {
 pub(super) fn of_wordwrap(arguments: &[Value], given: usize) -> usize {
     let text = text(arguments, 0);
     let width = match number(arguments, 1, "width") {
-        0 => WRAPPED,
+        0 => LINE_CHARACTERS,
         width => width,
     };
     let lines = text.len() / width + text.lines().count() + text.split_whitespace().count();

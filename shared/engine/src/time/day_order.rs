@@ -1,4 +1,5 @@
-//! Dates such as `03/12/2026`: which of the two numbers is the day.
+//! Dates such as `03/12/2026`: which of the two numbers is the day. What has two meanings is
+//! refused unless an order is known.
 
 use serde::{Deserialize, Serialize};
 

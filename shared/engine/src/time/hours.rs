@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::moments::{DAYS_SEARCHED, window_on};
-use super::{Instant, TimeOfDay, Weekdays, Zone, day_of, window_opening};
+use super::{Instant, TimeOfDay, Weekdays, Zone, day_of, next_window_start};
 
 /// A part of the day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -47,7 +47,7 @@ pub struct Hours {
 impl Hours {
     /// `at` if it lies inside, else the beginning of the next part.
     pub fn next_inside(self, at: Instant, zone: Zone) -> Instant {
-        window_opening(at, self.daytime.from, self.daytime.to, self.weekdays, zone)
+        next_window_start(at, self.daytime.from, self.daytime.to, self.weekdays, zone)
     }
 
     /// `at` if it lies inside, else the last minute of the part before. `at` also if there was
@@ -61,8 +61,8 @@ impl Hours {
             .filter_map(|back| today.checked_sub_days(Days::new(back)))
             .filter(|day| self.weekdays.contains(chrono::Datelike::weekday(day)))
             .map(|day| window_on(day, self.daytime.from, self.daytime.to, zone))
-            .find(|(opening, closing)| opening < closing && *closing <= at)
-            .map_or(at, |(opening, closing)| opening.max(closing - TimeDelta::minutes(1)))
+            .find(|(start, end)| start < end && *end <= at)
+            .map_or(at, |(start, end)| start.max(end - TimeDelta::minutes(1)))
     }
 
     /// Whether an instant lies inside.

@@ -28,7 +28,7 @@ pub use chrono_tz::Tz as Zone;
 pub use day_order::{DateOrder, SlashDates};
 pub use fixed_date::FixedDate;
 pub use hours::{Daytime, Hours};
-pub use moments::{next_moment, window_opening};
+pub use moments::{next_moment, next_window_start};
 pub use reading::{is_only_a_day, parse_date, parse_datetime, read_date, read_datetime};
 pub use span::{InvalidSpan, Span};
 pub use time_of_day::{InvalidTimeOfDay, TimeOfDay};

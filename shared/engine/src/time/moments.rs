@@ -36,11 +36,11 @@ pub fn next_moment(
         .unwrap_or(at)
 }
 
-/// `at` if it is inside a window on an allowed weekday, else the next opening.
+/// `at` if it is inside a window on an allowed weekday, else the next start of a window.
 ///
-/// A window holds its opening and not its closing. `from` equal to `to` means the whole day; `from`
-/// later than `to` spans midnight, and the window belongs to the weekday of its opening.
-pub fn window_opening(
+/// A window holds its start and not its end. `from` equal to `to` means the whole day; `from`
+/// later than `to` spans midnight, and the window belongs to the weekday of its start.
+pub fn next_window_start(
     at: Instant,
     from: TimeOfDay,
     to: TimeOfDay,
@@ -51,12 +51,12 @@ pub fn window_opening(
         .filter(|day| weekdays.contains(day.weekday()))
         .map(|day| window_on(day, from, to, zone))
         // A gap can remove a short window completely.
-        .filter(|(opening, closing)| opening < closing)
-        .find(|(_, closing)| at < *closing)
-        .map_or(at, |(opening, _)| opening.max(at))
+        .filter(|(start, end)| start < end)
+        .find(|(_, end)| at < *end)
+        .map_or(at, |(start, _)| start.max(at))
 }
 
-/// A window that opens on a day, as the instants of its opening and closing.
+/// A window that starts on a day, as the instants of its start and end.
 pub(super) fn window_on(
     day: NaiveDate,
     from: TimeOfDay,
@@ -66,8 +66,8 @@ pub(super) fn window_on(
     if from == to {
         return (beginning_of_day(day, zone), end_of_day(day, zone));
     }
-    let closing_day = if from < to { day } else { day.succ_opt().unwrap_or(day) };
-    (from.on(day, zone), to.on(closing_day, zone))
+    let end_day = if from < to { day } else { day.succ_opt().unwrap_or(day) };
+    (from.on(day, zone), to.on(end_day, zone))
 }
 
 /// The days from yesterday on: a window may have opened yesterday, and a moment may have moved over

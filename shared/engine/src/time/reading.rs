@@ -14,7 +14,7 @@ use super::{
 };
 
 /// The longest text that can be a date; anything longer is refused unread.
-const LONGEST_TEXT: usize = 100;
+const LONGEST_TEXT_BYTES: usize = 100;
 
 /// The instant that a text names, read as documents are.
 ///
@@ -89,7 +89,7 @@ fn at_offset(local: NaiveDateTime, offset: FixedOffset) -> Option<Instant> {
 }
 
 /// The content of a text, before a zone is applied.
-struct Written {
+struct WrittenDate {
     date: NaiveDate,
     time: Option<NaiveTime>,
     offset: Option<FixedOffset>,
@@ -97,7 +97,7 @@ struct Written {
 }
 
 /// Why reading stopped; the text is added where it is known.
-enum Refusal {
+enum DateRefusal {
     Ambiguous,
     NoOrder,
     ShortYear,
@@ -106,25 +106,25 @@ enum Refusal {
     OutOfRange,
 }
 
-fn read(text: &str, slashes: SlashDates) -> Result<Written, UnreadableDate> {
+fn read(text: &str, slashes: SlashDates) -> Result<WrittenDate, UnreadableDate> {
     let unknown = || UnreadableDate::Unknown { text: text.to_owned() };
     // A year before our era, or one of more digits: neither is meant, and a sign is not to be lost.
     if text.trim_start().starts_with(['-', '+']) {
         return Err(unknown());
     }
-    if text.len() > LONGEST_TEXT {
-        let start: String = text.chars().take(LONGEST_TEXT / 2).collect();
+    if text.len() > LONGEST_TEXT_BYTES {
+        let start: String = text.chars().take(LONGEST_TEXT_BYTES / 2).collect();
         return Err(UnreadableDate::Unknown { text: format!("{start}…") });
     }
     let (rest, zone, note) = split_zone(text.trim());
     let mut reader = Reader { tokens: tokens(rest), ..Reader::new(slashes) };
     reader.read().map_err(|refusal| match refusal {
-        Refusal::Ambiguous => UnreadableDate::Ambiguous { text: text.to_owned() },
-        Refusal::NoOrder => UnreadableDate::NoOrder { text: text.to_owned() },
-        Refusal::ShortYear => UnreadableDate::ShortYear { text: text.to_owned() },
-        Refusal::Unknown => unknown(),
-        Refusal::NoSuchDay => UnreadableDate::NoSuchDay { text: text.to_owned() },
-        Refusal::OutOfRange => UnreadableDate::OutOfRange { text: text.to_owned() },
+        DateRefusal::Ambiguous => UnreadableDate::Ambiguous { text: text.to_owned() },
+        DateRefusal::NoOrder => UnreadableDate::NoOrder { text: text.to_owned() },
+        DateRefusal::ShortYear => UnreadableDate::ShortYear { text: text.to_owned() },
+        DateRefusal::Unknown => unknown(),
+        DateRefusal::NoSuchDay => UnreadableDate::NoSuchDay { text: text.to_owned() },
+        DateRefusal::OutOfRange => UnreadableDate::OutOfRange { text: text.to_owned() },
     })?;
     let date = reader.date.ok_or_else(unknown)?;
     if reader.weekday.is_some_and(|weekday| weekday != date.weekday()) {
@@ -134,7 +134,7 @@ fn read(text: &str, slashes: SlashDates) -> Result<Written, UnreadableDate> {
     if note && reader.offset.is_none() {
         return Err(unknown());
     }
-    Ok(Written { date, time: reader.time, offset: reader.offset, zone })
+    Ok(WrittenDate { date, time: reader.time, offset: reader.offset, zone })
 }
 
 /// Takes a zone off the end, `Europe/Berlin` bare or in brackets; the flag is set for brackets that
@@ -182,11 +182,11 @@ impl Reader {
         }
     }
 
-    fn read(&mut self) -> Result<(), Refusal> {
+    fn read(&mut self) -> Result<(), DateRefusal> {
         while self.at < self.tokens.len() {
             let step = self.step()?;
             if step == 0 {
-                return Err(Refusal::Unknown);
+                return Err(DateRefusal::Unknown);
             }
             self.at += step;
         }
@@ -194,28 +194,29 @@ impl Reader {
     }
 
     /// How many tokens the part at the cursor takes; none if it is no part of a date.
-    fn step(&mut self) -> Result<usize, Refusal> {
+    fn step(&mut self) -> Result<usize, DateRefusal> {
         if self.time.is_none()
             && let Some((taken, time)) = self.time_here()
         {
-            self.time = Some(time.ok_or(Refusal::NoSuchDay)?);
+            self.time = Some(time.ok_or(DateRefusal::NoSuchDay)?);
             return Ok(taken);
         }
         if self.time.is_some()
             && self.offset.is_none()
             && let Some((taken, offset)) = self.offset_here()
         {
-            self.offset = Some(offset.ok_or(Refusal::Unknown)?);
+            self.offset = Some(offset.ok_or(DateRefusal::Unknown)?);
             return Ok(taken);
         }
         if self.date.is_none()
             && let Some((taken, day, month, year)) = self.date_here()?
         {
-            let year: i32 = year.parse().map_err(|_| Refusal::Unknown)?;
+            let year: i32 = year.parse().map_err(|_| DateRefusal::Unknown)?;
             if !(1900..=9999).contains(&year) {
-                return Err(Refusal::OutOfRange);
+                return Err(DateRefusal::OutOfRange);
             }
-            self.date = Some(NaiveDate::from_ymd_opt(year, month, day).ok_or(Refusal::NoSuchDay)?);
+            self.date =
+                Some(NaiveDate::from_ymd_opt(year, month, day).ok_or(DateRefusal::NoSuchDay)?);
             return Ok(taken);
         }
         let Some(word) = self.word(0) else {
@@ -283,10 +284,10 @@ impl Reader {
     }
 
     /// `am`, `p.m.` or `Uhr` after a time.
-    fn half_of_day(&self, from: usize) -> (usize, Option<Half>) {
+    fn half_of_day(&self, from: usize) -> (usize, Option<HalfOfDay>) {
         let half = |word: Option<&str>| match word {
-            Some("am" | "a") => Some(Half::Morning),
-            Some("pm" | "p") => Some(Half::Afternoon),
+            Some("am" | "a") => Some(HalfOfDay::Morning),
+            Some("pm" | "p") => Some(HalfOfDay::Afternoon),
             _ => None,
         };
         match self.word(from) {
@@ -327,7 +328,7 @@ impl Reader {
     }
 
     /// A date at the cursor: how many tokens it takes, day, month and the year as written.
-    fn date_here(&self) -> Result<Option<(usize, u32, u32, &str)>, Refusal> {
+    fn date_here(&self) -> Result<Option<(usize, u32, u32, &str)>, DateRefusal> {
         if let Some(found) = self.date_with_month_name() {
             return Ok(Some(found));
         }
@@ -355,7 +356,7 @@ impl Reader {
                     day_and_month(value(first), value(second), separator, self.slashes)?;
                 Ok(Some((5, day, month, third)))
             }
-            (1 | 2, 2) => Err(Refusal::ShortYear),
+            (1 | 2, 2) => Err(DateRefusal::ShortYear),
             _ => Ok(None),
         }
     }
@@ -421,23 +422,23 @@ fn day_and_month(
     second: u32,
     separator: char,
     slashes: SlashDates,
-) -> Result<(u32, u32), Refusal> {
+) -> Result<(u32, u32), DateRefusal> {
     if separator == '.' {
         return Ok((first, second));
     }
     match slashes {
         SlashDates::In(DateOrder::DayFirst) => Ok((first, second)),
         SlashDates::In(DateOrder::MonthFirst) => Ok((second, first)),
-        SlashDates::Refused if first > 12 || second > 12 => Err(Refusal::NoOrder),
-        SlashDates::Refused => Err(Refusal::Ambiguous),
+        SlashDates::Refused if first > 12 || second > 12 => Err(DateRefusal::NoOrder),
+        SlashDates::Refused => Err(DateRefusal::Ambiguous),
         SlashDates::WhereClear if first > 12 || first == second => Ok((first, second)),
         SlashDates::WhereClear if second > 12 => Ok((second, first)),
-        SlashDates::WhereClear => Err(Refusal::Ambiguous),
+        SlashDates::WhereClear => Err(DateRefusal::Ambiguous),
     }
 }
 
 #[derive(Clone, Copy)]
-enum Half {
+enum HalfOfDay {
     Morning,
     Afternoon,
 }
@@ -447,13 +448,13 @@ fn clock(
     minute: &str,
     second: &str,
     fraction: &str,
-    half: Option<Half>,
+    half: Option<HalfOfDay>,
 ) -> Option<NaiveTime> {
     let hour = match (half, value(hour)) {
         (None, hour) => hour,
         (Some(_), 0 | 13..) => return None,
-        (Some(Half::Morning), hour) => hour % 12,
-        (Some(Half::Afternoon), hour) => hour % 12 + 12,
+        (Some(HalfOfDay::Morning), hour) => hour % 12,
+        (Some(HalfOfDay::Afternoon), hour) => hour % 12 + 12,
     };
     let time = NaiveTime::from_hms_opt(hour, value(minute), value(second))?;
     // An instant keeps milliseconds; further digits are dropped, not rounded into the next second.

@@ -1,4 +1,5 @@
-//! The stored form of a map to instants: milliseconds.
+//! The stored form of a map to instants: milliseconds. What is more exact than a millisecond is
+//! lost; a number that is no instant is refused.
 
 use std::collections::BTreeMap;
 

@@ -12,13 +12,13 @@ use super::zone_names::{NAMES, OFFSETS};
 use crate::text;
 
 /// The longest name that is accepted, in bytes.
-const LONGEST: usize = 100;
+const LONGEST_NAME_BYTES: usize = 100;
 
 /// The zone that a name means: IANA's in any case, Windows', one that is shown to people, or an
 /// offset.
 pub fn zone_named(name: &str) -> Option<Zone> {
     let name = name.trim();
-    if name.is_empty() || name.len() > LONGEST {
+    if name.is_empty() || name.len() > LONGEST_NAME_BYTES {
         return None;
     }
     if let Ok(zone) = name.parse() {

@@ -4,7 +4,7 @@
 //! bounded all the same, since every campaign is compared with every other, and what was left out
 //! is said.
 
-use dacapo_authoring::lint::{Given, check_beside};
+use dacapo_authoring::lint::{LintedCampaign, check_beside};
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::reader::Source;
 use dacapo_engine::compact::SortCompactly as _;
@@ -25,7 +25,7 @@ pub(super) fn with_findings(
 ) -> Vec<Problem> {
     if problems.iter().all(|problem| problem.severity != Severity::Error) {
         let (beside, left_out) = published_beside(source, loaded);
-        let found = check_beside(&[Given { text, source }], &beside);
+        let found = check_beside(&[LintedCampaign { text, source }], &beside);
         problems.extend(found.into_iter().flatten().map(Problem::from));
         problems.sort_compactly_by_key(|problem| (problem.line, problem.column, problem.severity));
         if !left_out.is_empty() {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use dacapo_engine::address::folded;
 use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::{
-    Author, Causality, Change, Contact, ObjectIdentity, Patch, Telling, Told,
+    Author, Causality, Change, Contact, ObjectIdentity, Patch, Telling, ToldByField,
 };
 use dacapo_engine::ids::{ContactId, ObjectType};
 
@@ -347,7 +347,7 @@ impl Objects {
         let renamed = !has_key(before, write.key);
         if renamed {
             // What was told about the old key says nothing about the new one.
-            object.told = Told::default();
+            object.told = ToldByField::default();
         }
         let patch = match present.telling {
             Some(telling) => {

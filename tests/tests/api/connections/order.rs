@@ -159,9 +159,9 @@ async fn left(kind: &str, calls: &[&Value]) -> (Value, Vec<String>) {
 }
 
 /// How far a booking is, by the subject of a mail about it.
-fn stage(subject: &str) -> usize {
-    let stages = ["See you", "Moved to", "In an", "Your appointment"];
-    stages.iter().position(|one| *one == subject).unwrap_or(stages.len())
+fn position(subject: &str) -> usize {
+    let positions = ["See you", "Moved to", "In an", "Your appointment"];
+    positions.iter().position(|one| *one == subject).unwrap_or(positions.len())
 }
 
 /// What holds for every order and every repeat.
@@ -180,12 +180,12 @@ async fn holds(kind: &str, story: &[Step], order: &[usize]) {
     // Who has heard that it is cancelled hears nothing more of it; nothing is confirmed after it
     // was moved. (What a no-show begins takes its time, in which the other calls come. And of
     // several moves nobody can know the one between that has not come yet.)
-    let stages: Vec<usize> = subjects.iter().map(|subject| stage(subject)).collect();
+    let positions: Vec<usize> = subjects.iter().map(|subject| position(subject)).collect();
     if !story.contains(&Missed) && story.iter().filter(|step| **step == Moved).count() < 2 {
-        assert!(stages.is_sorted(), "{kind} {story:?}: {subjects:?} as {shuffled:#?}");
+        assert!(positions.is_sorted(), "{kind} {story:?}: {subjects:?} as {shuffled:#?}");
     }
     if story.contains(&Cancelled) {
-        assert!(!stages.contains(&2), "a reminder of what is cancelled: {subjects:?}");
+        assert!(!positions.contains(&2), "a reminder of what is cancelled: {subjects:?}");
     }
 }
 

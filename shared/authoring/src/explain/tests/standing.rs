@@ -11,7 +11,7 @@ use dacapo_engine::simulation::ObjectKey;
 use dacapo_engine::time::Zone;
 use expect_test::expect;
 
-use super::{LOOP, Story, ann, told, zapier};
+use super::{LOOP, Story, ann, as_text, zapier};
 
 #[test]
 fn r61_what_is_parked_is_told_until_when_and_by_which_trigger() {
@@ -237,5 +237,5 @@ fn r71_r61_an_object_is_explained_by_itself() {
         next 12-09 13:00 before: the path ends
         change 12-01 09:00 field starts_at was set by API key zapier
           effect: `booked` entered the campaign; `before` timer set for Dec 9, 2026, 1:00 PM (UTC)
-    "#]].assert_eq(&told(&story.explained(&object, "meeting")));
+    "#]].assert_eq(&as_text(&story.explained(&object, "meeting")));
 }

@@ -7,7 +7,7 @@ use dacapo_engine::ids::FieldKey;
 use dacapo_engine::time::{Weekdays, Zone};
 
 use super::Story;
-use super::making::{Both, read_date};
+use super::making::{ChangeOfBoth, read_date};
 
 impl Story<'_> {
     pub(super) fn wait(&mut self, wait: &Wait) {
@@ -84,8 +84,8 @@ impl Story<'_> {
         let known = self.subject.fields.get(field).and_then(read_date);
         if known.is_none() {
             // Who books gives the date with it.
-            let mut both = Both::default();
-            both.subject.fields.insert(field.clone(), self.written(field, date)?);
+            let mut both = ChangeOfBoth::default();
+            both.subject.fields.insert(field.clone(), self.date_value(field, date)?);
             self.before(both)?;
         }
         Some(timer.offset.after(known.unwrap_or(date).and_utc(), Zone::UTC).naive_utc())

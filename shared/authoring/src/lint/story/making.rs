@@ -10,7 +10,7 @@ use serde_json::{Number, Value, json};
 use super::{Change, Story};
 
 impl Story<'_> {
-    pub(super) fn written(&self, field: &FieldKey, at: NaiveDateTime) -> Option<Value> {
+    pub(super) fn date_value(&self, field: &FieldKey, at: NaiveDateTime) -> Option<Value> {
         dated(self.facts.field_type(field)?, at)
     }
 
@@ -37,8 +37,8 @@ impl Story<'_> {
     }
 
     /// What has to be changed for the condition to hold, or not.
-    pub(super) fn making(&self, condition: &Condition, holds: bool) -> Option<Both> {
-        let mut both = Both::default();
+    pub(super) fn making(&self, condition: &Condition, holds: bool) -> Option<ChangeOfBoth> {
+        let mut both = ChangeOfBoth::default();
         self.make(condition, holds, self.facts.document.per.is_none(), &mut both)?;
         Some(both)
     }
@@ -48,7 +48,7 @@ impl Story<'_> {
         condition: &Condition,
         holds: bool,
         of_person: bool,
-        both: &mut Both,
+        both: &mut ChangeOfBoth,
     ) -> Option<()> {
         let is_about_contacts = self.facts.document.per.is_none();
         match condition {
@@ -153,12 +153,12 @@ impl Story<'_> {
 
 /// A change of the subject, and one of the person whose object it is.
 #[derive(Clone, Default)]
-pub(super) struct Both {
+pub(super) struct ChangeOfBoth {
     pub(super) subject: Change,
     pub(super) person: Change,
 }
 
-impl Both {
+impl ChangeOfBoth {
     fn of(&mut self, person: bool) -> &mut Change {
         if person { &mut self.person } else { &mut self.subject }
     }

@@ -1,4 +1,5 @@
 //! Conditions: the fields they name, and whether what is asked of a field makes sense for its type.
+//! What is wrong in a nested condition is reported at its own place.
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::campaign::node::Path;
 use crate::condition::{Condition, Test};
 use crate::field::FieldType;
 use crate::ids::{CampaignId, Tag};
-use crate::text::Named;
+use crate::text::NamedCharacter;
 use crate::time::Zone;
 
 /// Checks a condition that is written at the path.
@@ -67,7 +68,7 @@ pub(in crate::campaign) fn check(
 /// contact gets it.
 pub(in crate::campaign) fn seen(tag: &Tag, path: &Path, findings: &mut Findings<'_>) {
     if let Some(unseen) = tag.unseen() {
-        let (tag, unseen) = (tag.as_str(), Named(unseen));
+        let (tag, unseen) = (tag.as_str(), NamedCharacter(unseen));
         let message = format!("the tag {tag:?} contains {unseen}, which nobody can see");
         findings.error("unseen_character", &At::Value(path), message, "write the tag anew");
     }

@@ -1,4 +1,5 @@
-//! The fields that a campaign may name.
+//! The fields that a campaign may name. It knows each with its type, and says of an unknown one
+//! which name was probably meant.
 
 use std::collections::BTreeMap;
 

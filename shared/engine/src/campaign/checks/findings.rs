@@ -1,4 +1,5 @@
-//! What was found so far, each with its place.
+//! What was found so far, each with its place. There are never more than a fixed number of errors,
+//! however many a document has.
 
 use crate::campaign::node::{MOST_PROBLEMS, Path, Place};
 use crate::campaign::places::Places;
@@ -32,7 +33,7 @@ impl<'a> Findings<'a> {
         self.places.has(path)
     }
 
-    /// Whether further errors would not be listed, so that looking for them is in vain.
+    /// Whether further errors would not be listed, so that looking for them is useless.
     pub(in crate::campaign) fn is_full(&self) -> bool {
         self.errors.len() >= MOST_PROBLEMS
     }

@@ -1,4 +1,5 @@
-//! Templates, as elements say which of their texts are.
+//! Templates, as elements say which of their texts are. Each has its path, for problems in it, and
+//! the budget that its rendering may use up.
 
 use crate::campaign::node::Path;
 use crate::template::Budget;

@@ -1,4 +1,5 @@
-//! `condition`: goes one of two ways.
+//! `condition`: goes one of two ways. The token goes on at once; which way was taken is decided on
+//! the contact as it is at that instant.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! `end`: the path is over.
+//! `end`: the path is over. The token that arrives is gone, and other paths of the run go on.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! `goal`: ends what leads up to it when a condition holds (R8).
+//! `goal`: ends what leads up to it when a condition holds (R8). A goal lets no contact in, and
+//! fires at most once in a run. `unmet` says what a token does that comes too early.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! `of`: whom an element writes to, in a campaign about objects (R72).
+//! `of`: whom an element writes to, in a campaign about objects (R72). Without it an element writes
+//! to the subject.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,6 @@
-//! `reset`: resets this campaign, or another one (R11).
+//! `reset`: resets this campaign, or another one (R11). A reset of its own campaign begins the next
+//! run, in which the token goes on at `next`; a reset of another one lets the token go on in its
+//! run.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! `restart`: *Restart (Multiple Send)* (R12).
+//! `restart`: *Restart (Multiple Send)* (R12). The next run begins and waits for a trigger. No edge
+//! leads on from here.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! `split`: goes one of several ways, by weight.
+//! `split`: goes one of several ways, by weight. The way is the same for the same contact in the
+//! same run: no randomness is read.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

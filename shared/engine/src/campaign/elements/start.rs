@@ -1,4 +1,5 @@
-//! `start`: where contacts enter when a condition holds (R6).
+//! `start`: where contacts enter when a condition holds (R6). The condition is a level: whether it
+//! holds counts, not what has just changed.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

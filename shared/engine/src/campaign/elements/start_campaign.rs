@@ -1,4 +1,5 @@
-//! `start_campaign`: enters another campaign (R52).
+//! `start_campaign`: enters another campaign (R52). The token does not wait for what becomes of
+//! that.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! `stop_campaign`: stops this campaign, or another one (R16).
+//! `stop_campaign`: stops this campaign, or another one (R16). A stop of its own campaign ends the
+//! path; after a stop of another one the token goes on.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! `wait`: a duration, a time of day, weekdays (R20).
+//! `wait`: a duration, a time of day, weekdays (R20). One that does not say how long is refused by
+//! the check.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

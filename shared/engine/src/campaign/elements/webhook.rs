@@ -1,4 +1,4 @@
-//! `webhook`: calls an HTTP endpoint.
+//! `webhook`: calls an HTTP endpoint. The token goes on at once, and does not wait for the answer.
 
 use std::collections::BTreeMap;
 

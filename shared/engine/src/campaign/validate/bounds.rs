@@ -1,4 +1,5 @@
-//! Numbers and durations that are out of bounds.
+//! Numbers and durations that are out of bounds. A campaign without errors has a bounded number of
+//! elements and e-mails and a bounded size.
 
 use super::templates;
 use crate::campaign::checks::{At, Findings};

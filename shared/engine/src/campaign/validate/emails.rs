@@ -1,4 +1,5 @@
-//! E-mails: which are used, what they are made of, and whom they come from.
+//! E-mails: which are used, what they are made of, and whom they come from. In a campaign without
+//! errors each e-mail has a text or an HTML body, and a sender.
 
 use std::collections::BTreeSet;
 
@@ -10,13 +11,13 @@ use crate::campaign::nearest;
 use crate::campaign::node::Path;
 
 /// The longest address, in bytes (RFC 5321).
-const LONGEST_ADDRESS: usize = 254;
+const LONGEST_ADDRESS_BYTES: usize = 254;
 
 /// The longest name of a sender, in bytes.
-pub const LONGEST_SENDER_NAME: usize = 200;
+pub const LONGEST_SENDER_NAME_BYTES: usize = 200;
 
 /// The longest subject that is sent, in bytes; a longer one is cut.
-pub const LONGEST_SUBJECT: usize = 500;
+pub const LONGEST_SUBJECT_BYTES: usize = 500;
 
 pub(super) fn check(document: &Document, account: &AccountView<'_>, findings: &mut Findings<'_>) {
     used(document, findings);
@@ -34,12 +35,12 @@ pub(super) fn check(document: &Document, account: &AccountView<'_>, findings: &m
                 "write at least one of them",
             );
         }
-        if !is_template(&email.subject) && email.subject.len() > LONGEST_SUBJECT {
+        if !is_template(&email.subject) && email.subject.len() > LONGEST_SUBJECT_BYTES {
             findings.warning(
                 "subject_is_cut",
                 &At::Value(&path.key("subject")),
                 format!(
-                    "a subject is sent with at most {LONGEST_SUBJECT} bytes, and this one has {}: its end is left out",
+                    "a subject is sent with at most {LONGEST_SUBJECT_BYTES} bytes, and this one has {}: its end is left out",
                     email.subject.len()
                 ),
                 "write a shorter subject",
@@ -102,12 +103,12 @@ fn sender(sender: &Sender, path: &Path, findings: &mut Findings<'_>) {
             "remove the line breaks",
         );
     }
-    if let Some(name) = sender.name.as_ref().filter(|name| name.len() > LONGEST_SENDER_NAME) {
+    if let Some(name) = sender.name.as_ref().filter(|name| name.len() > LONGEST_SENDER_NAME_BYTES) {
         findings.error(
             "invalid_value",
             &At::Value(&path.key("name")),
             format!(
-                "a sender's name has at most {LONGEST_SENDER_NAME} bytes, this one {}",
+                "a sender's name has at most {LONGEST_SENDER_NAME_BYTES} bytes, this one {}",
                 name.len()
             ),
             "write a shorter name",
@@ -127,7 +128,7 @@ fn address(written: &str, path: &Path, findings: &mut Findings<'_>) {
                 && !host.ends_with('.')
                 && !host.contains("..")
                 && !written.contains(is_odd)
-                && written.len() <= LONGEST_ADDRESS
+                && written.len() <= LONGEST_ADDRESS_BYTES
         }
         None => false,
     };

@@ -1,4 +1,5 @@
-//! The fields that a campaign declares.
+//! The fields that a campaign declares. In a campaign without errors each has the type that the
+//! account knows it by, if it does, and no name that means something else.
 
 use super::AccountView;
 use crate::campaign::checks::{At, Findings};

@@ -1,4 +1,6 @@
-//! The graph: its entries, its edges, what can be reached, and cycles without a rest (R41).
+//! The graph: its entries, its edges, what can be reached, and cycles without a rest (R41). In a
+//! campaign without errors each edge leads to an element that exists, and each cycle has an element
+//! at which tokens rest.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 

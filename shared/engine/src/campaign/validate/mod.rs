@@ -30,7 +30,7 @@ use templates::Placeholders;
 
 pub use super::checks::Subjects;
 pub use bounds::{LONGEST_RESTART_DELAY_DAYS, MOST_ELEMENTS, MOST_EMAILS, MOST_TEMPLATE_BYTES};
-pub use emails::{LONGEST_SENDER_NAME, LONGEST_SUBJECT};
+pub use emails::{LONGEST_SENDER_NAME_BYTES, LONGEST_SUBJECT_BYTES};
 pub use objects::{taken_field, taken_type};
 
 /// What the account has that a campaign may refer to.

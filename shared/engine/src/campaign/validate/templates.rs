@@ -1,4 +1,5 @@
-//! Templates: whether they are written right and read only what there is (R33).
+//! Templates: whether they are written right and read only what there is (R33). A template that
+//! passes can be compiled, and names nothing that does not exist.
 
 use crate::campaign::checks::{At, Fields, Findings, Template, is_template};
 use crate::campaign::format::Document;

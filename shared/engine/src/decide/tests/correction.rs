@@ -53,5 +53,5 @@ fn r3_changes_that_nobody_brings_any_more_are_taken_as_seen() {
     let next = missing_changes_seen(story.before(), 1, 4).expect("it has seen no more");
     assert_eq!(next, Enrollment { seen: 4, ..written_again(story.before()) });
     assert_eq!(next.rev, story.before().rev + 1);
-    assert_eq!(missing_changes_seen(&next, 1, 5), None, "somebody was faster");
+    assert_eq!(missing_changes_seen(&next, 1, 5), None, "another writer committed first");
 }

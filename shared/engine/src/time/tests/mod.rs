@@ -194,24 +194,24 @@ fn r20_a_time_of_day_in_an_overlap_comes_once_and_in_a_gap_later() {
 
 #[test]
 fn a_window_lets_through_what_is_inside_and_opens_for_the_rest() {
-    let opening = |at: &str, from: &str, to: &str, days: Weekdays| {
-        window_opening(berlin(at), time(from), time(to), days, BERLIN)
+    let start = |at: &str, from: &str, to: &str, days: Weekdays| {
+        next_window_start(berlin(at), time(from), time(to), days, BERLIN)
     };
     let every = Weekdays::EVERY_DAY;
-    assert_eq!(opening("2026-12-01 08:00", "08:00", "20:00", every), berlin("2026-12-01 08:00"));
-    assert_eq!(opening("2026-12-01 19:59", "08:00", "20:00", every), berlin("2026-12-01 19:59"));
-    assert_eq!(opening("2026-12-01 20:00", "08:00", "20:00", every), berlin("2026-12-02 08:00"));
-    assert_eq!(opening("2026-12-01 07:00", "08:00", "20:00", every), berlin("2026-12-01 08:00"));
+    assert_eq!(start("2026-12-01 08:00", "08:00", "20:00", every), berlin("2026-12-01 08:00"));
+    assert_eq!(start("2026-12-01 19:59", "08:00", "20:00", every), berlin("2026-12-01 19:59"));
+    assert_eq!(start("2026-12-01 20:00", "08:00", "20:00", every), berlin("2026-12-02 08:00"));
+    assert_eq!(start("2026-12-01 07:00", "08:00", "20:00", every), berlin("2026-12-01 08:00"));
     let weekend = Weekdays::of(WEEKEND).unwrap();
-    assert_eq!(opening("2026-12-01 12:00", "08:00", "20:00", weekend), berlin("2026-12-05 08:00"));
-    assert_eq!(opening("2026-12-01 12:00", "00:00", "00:00", weekend), berlin("2026-12-05 00:00"));
-    assert_eq!(opening("2026-12-06 23:59", "09:00", "09:00", weekend), berlin("2026-12-06 23:59"));
+    assert_eq!(start("2026-12-01 12:00", "08:00", "20:00", weekend), berlin("2026-12-05 08:00"));
+    assert_eq!(start("2026-12-01 12:00", "00:00", "00:00", weekend), berlin("2026-12-05 00:00"));
+    assert_eq!(start("2026-12-06 23:59", "09:00", "09:00", weekend), berlin("2026-12-06 23:59"));
     // Over midnight the window belongs to the day it opens on: Sunday night reaches into Monday.
-    assert_eq!(opening("2026-12-07 01:00", "22:00", "02:00", weekend), berlin("2026-12-07 01:00"));
-    assert_eq!(opening("2026-12-07 02:00", "22:00", "02:00", weekend), berlin("2026-12-12 22:00"));
-    assert_eq!(opening("2026-12-05 01:00", "22:00", "02:00", weekend), berlin("2026-12-05 22:00"));
+    assert_eq!(start("2026-12-07 01:00", "22:00", "02:00", weekend), berlin("2026-12-07 01:00"));
+    assert_eq!(start("2026-12-07 02:00", "22:00", "02:00", weekend), berlin("2026-12-12 22:00"));
+    assert_eq!(start("2026-12-05 01:00", "22:00", "02:00", weekend), berlin("2026-12-05 22:00"));
     // A gap swallows the window of that day.
-    assert_eq!(opening("2026-03-29 01:00", "02:00", "03:00", every), berlin("2026-03-30 02:00"));
+    assert_eq!(start("2026-03-29 01:00", "02:00", "03:00", every), berlin("2026-03-30 02:00"));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use dacapo_authoring::graph::{Count, Picture, Shown, Way};
+use dacapo_authoring::graph::{ContactPath, Count, Picture, PictureOverlay};
 use dacapo_engine::campaign::reader::read as read_document;
 use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::history::Line;
@@ -107,12 +107,17 @@ impl Drawing<'_> {
                 return Err(Problem::invalid_at("object", "parameter", message));
             }
         };
-        Picture::of(&source.document, &Shown { counts, way })
+        Picture::of(&source.document, &PictureOverlay { counts, way })
             .map_err(|error| Problem::invalid_at("elements", "too_many_elements", error))
     }
 
     /// The way of a contact, or of an object of it, from its history.
-    async fn way(&self, id: &CampaignId, name: &str, object: Option<&str>) -> Result<Way, Problem> {
+    async fn way(
+        &self,
+        id: &CampaignId,
+        name: &str,
+        object: Option<&str>,
+    ) -> Result<ContactPath, Problem> {
         let contact = contact_named(&self.0.contacts, name).await?;
         let loaded = self.0.catalog.current().await?;
         let subject =
@@ -120,7 +125,7 @@ impl Drawing<'_> {
         let mut lines = self.recorded(id, &contact.id, &subject).await?;
         let state = self.0.decisions.state(&subject, id).await?;
         let who = object.map_or_else(|| name.to_owned(), |object| format!("{object} of {name}"));
-        let mut way = Way { who, ..Way::default() };
+        let mut way = ContactPath { who, ..ContactPath::default() };
         if let Some(state) = state {
             // What the last decision did is recorded a little later.
             let deferred = state.deferred.map(|deferred| deferred.records).unwrap_or_default();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use dacapo_authoring::difference::Difference;
-use dacapo_authoring::foresight::{Compared, Known, Recorded, Unplayed, again, ahead};
+use dacapo_authoring::foresight::{Compared, Recorded, SubjectInFlight, Unplayed, again, ahead};
 use dacapo_authoring::simulate::Surroundings;
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::campaign::format::Document;
@@ -76,7 +76,7 @@ fn played(
     around: &Around,
     now: Instant,
 ) -> (Result<Compared, Unplayed>, Result<Compared, Unplayed>) {
-    let known = Known {
+    let known = SubjectInFlight {
         surroundings: &around.surroundings,
         campaign: &subject.campaign,
         catalog: around.catalog,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use dacapo_authoring::difference::{Difference, DifferentKey, DifferentPart};
-use dacapo_authoring::foresight::{Compared, Course, MOST_NAMED, Unplayed};
+use dacapo_authoring::foresight::{Compared, MOST_NAMED, PlayedRun, Unplayed};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -306,16 +306,16 @@ impl ExampleShape {
 }
 
 impl CourseShape {
-    fn of(course: &Course) -> Self {
+    fn of(played: &PlayedRun) -> Self {
         let ids = |all: &[dacapo_engine::ids::ElementId]| -> Vec<String> {
             all.iter().take(MOST_NAMED).map(ToString::to_string).collect()
         };
         Self {
-            passed: ids(&course.passed),
-            sent: ids(&course.sent),
-            rests: ids(&course.rests),
-            run: course.run,
-            status: course.status.map(dacapo_engine::enrollment::Status::word),
+            passed: ids(&played.passed),
+            sent: ids(&played.sent),
+            rests: ids(&played.rests),
+            run: played.run,
+            status: played.status.map(dacapo_engine::enrollment::Status::word),
         }
     }
 }

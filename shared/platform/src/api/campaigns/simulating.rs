@@ -2,7 +2,7 @@
 //! and nobody gets mail.
 
 use axum::extract::State;
-use dacapo_authoring::campaigns::{Together, together};
+use dacapo_authoring::campaigns::{ReadCampaigns, together};
 use dacapo_authoring::expectation::differences;
 use dacapo_authoring::journey::Journey;
 use dacapo_authoring::scenario::Scenario;
@@ -104,7 +104,7 @@ fn played(
     // Read as a text, so that every problem names its path.
     let (scenario, _) =
         read_as::<Scenario>(scenario).map_err(|problems| refused("scenario", problems))?;
-    let Together { documents, warnings } = together(texts, surroundings).map_err(|all| {
+    let ReadCampaigns { documents, warnings } = together(texts, surroundings).map_err(|all| {
         let faults = all.into_iter().flat_map(|(name, problems)| {
             problems.into_iter().map(move |problem| Fault {
                 message: format!("{name}: {}", problem.message),

@@ -50,7 +50,7 @@ const NEVER_FIXED: [Target<'_>; 3] =
 const MOST_MAPPED: usize = 200;
 const MOST_FIXED: usize = 50;
 const LONGEST_FIXED: usize = 1_000;
-const LONGEST_SOURCE: usize = 300;
+const LONGEST_SOURCE_BYTES: usize = 300;
 const MOST_TAGS: usize = 20;
 const SECRET: std::ops::RangeInclusive<usize> = 8..=512;
 
@@ -236,7 +236,7 @@ impl RequestedConnection<'_> {
                 faults.push(Fault::new(format!("map.{source}"), code, message));
             };
             if source.is_empty()
-                || source.len() > LONGEST_SOURCE
+                || source.len() > LONGEST_SOURCE_BYTES
                 || (is_pointer(source) && source == "/")
             {
                 let message = "write the key of a form, or a JSON pointer such as /data/email";

@@ -2,12 +2,15 @@
 //! nothing happened (R61).
 //!
 //! It is read here and put into words by `dacapo_authoring::explain`. What is read is bounded: the
-//! contact, its enrollment, [`HISTORY_READ`] pieces of the history and [`TOLD`] messages.
+//! contact, its enrollment, [`HISTORY_READ`] pieces of the history and
+//! [`MOST_MESSAGES_OR_CHANGES`] messages.
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use dacapo_authoring::explain::{Known, Message, Remembered, TOLD, explain as explained};
+use dacapo_authoring::explain::{
+    ExplainedMessage, ExplanationInput, MOST_MESSAGES_OR_CHANGES, Remembered, explain as explained,
+};
 use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::campaign::{Campaign, Timeline};
 use dacapo_engine::decide::Situation;
@@ -95,7 +98,7 @@ async fn explain(
     let reading = SubjectReader { store, subject: &subject, campaign: &campaign };
     let (history, is_all) = reading.history(stored.as_ref()).await?;
     let messages = reading.messages().await?;
-    let explanation = explained(&Known {
+    let explanation = explained(&ExplanationInput {
         situation: Situation {
             account: &loaded.account,
             campaign: &published,
@@ -150,14 +153,14 @@ impl SubjectReader<'_> {
     }
 
     /// The newest messages, newest first.
-    async fn messages(&self) -> Result<Vec<Message>, Error> {
+    async fn messages(&self) -> Result<Vec<ExplainedMessage>, Error> {
         let partition = self.store.keys.contact_partition(self.subject);
         let prefix = Keys::messages_of(self.subject, self.campaign);
         let query = crate::table::Query::of(&partition).prefix(&prefix).descending();
-        let page = self.store.table.query(query.limit(TOLD).strong()).await?;
+        let page = self.store.table.query(query.limit(MOST_MESSAGES_OR_CHANGES).strong()).await?;
         let message = |item| {
             let record: MessageRecord = read(item)?;
-            Ok(Message {
+            Ok(ExplainedMessage {
                 at: record.at,
                 run: record.run,
                 element: record.element,

@@ -1,7 +1,7 @@
 //! An explanation as the API shows it (R61).
 
 use dacapo_authoring::explain::{
-    ChangeTold, Explanation, Message, Next, Parked, Place, StartJudged,
+    ChangeTold, ExplainedMessage, ExplainedParked, Explanation, NextStep, StartJudged, TokenPlace,
 };
 use dacapo_engine::condition::Judged;
 use dacapo_engine::enrollment::Status;
@@ -178,14 +178,14 @@ impl ExplanationShape {
 }
 
 impl PlaceShape {
-    fn of(Place { element, since, due, text, why }: Place) -> Self {
+    fn of(TokenPlace { element, since, due, text, why }: TokenPlace) -> Self {
         let (since, due) = (instant_text(since), due.map(instant_text));
         Self { element: element.to_string(), since, due, text, why }
     }
 }
 
 impl NextShape {
-    fn of(Next { at, element, text }: Next) -> Self {
+    fn of(NextStep { at, element, text }: NextStep) -> Self {
         let element = element.map(|element| element.to_string());
         Self { at: at.map(instant_text), element, what: text }
     }
@@ -213,14 +213,14 @@ impl JudgedShape {
 }
 
 impl ParkedShape {
-    fn of(Parked { element, until, because }: Parked) -> Self {
+    fn of(ExplainedParked { element, until, because }: ExplainedParked) -> Self {
         let element = element.map(|element| element.to_string());
         Self { element, until: until.map(instant_text), because }
     }
 }
 
 impl MessageToldShape {
-    fn of(Message { at, run, element, status, reason }: Message) -> Self {
+    fn of(ExplainedMessage { at, run, element, status, reason }: ExplainedMessage) -> Self {
         Self { at: instant_text(at), run, element: element.to_string(), status, reason }
     }
 }

@@ -16,7 +16,7 @@ use dacapo_engine::campaign::format::FieldDefinition;
 use dacapo_engine::campaign::nearest::remedy;
 use dacapo_engine::field::BUILT_IN;
 use dacapo_engine::ids::FieldKey;
-use dacapo_engine::text::{Unwelcome, composed, is_unseen, letters};
+use dacapo_engine::text::{UnwelcomeCharacter, composed, is_unseen, letters};
 
 /// The members of a contact that can be written, the built-in fields first. Messages list them in
 /// this order.
@@ -197,7 +197,7 @@ const LONGEST_EVENT: usize = 128;
 pub(in crate::api) fn event_name(sent: &str) -> Result<String, String> {
     let name = composed(sent.trim());
     if let Some(c) = name.chars().find(|c| is_unseen(*c)) {
-        return Err(Unwelcome(c).to_string());
+        return Err(UnwelcomeCharacter(c).to_string());
     }
     if name.is_empty() || name.len() > LONGEST_EVENT {
         return Err(format!("a name has 1 to {LONGEST_EVENT} bytes"));

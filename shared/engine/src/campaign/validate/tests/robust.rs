@@ -2,7 +2,7 @@
 
 use super::seeds::{APPOINTMENT, WEBINAR};
 use super::{found_in, with_account};
-use crate::campaign::reader::{LONGEST_DOCUMENT, read};
+use crate::campaign::reader::{LONGEST_DOCUMENT_BYTES, read};
 use crate::campaign::validate::validate;
 
 /// The same numbers on every run.
@@ -86,7 +86,7 @@ fn codes(text: &str) -> Vec<&'static str> {
 
 #[test]
 fn more_than_a_megabyte_is_refused() {
-    let text = format!("id: test\nname: {}\n", "x".repeat(LONGEST_DOCUMENT));
+    let text = format!("id: test\nname: {}\n", "x".repeat(LONGEST_DOCUMENT_BYTES));
     assert_eq!(codes(&text), ["too_large"]);
 }
 

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use dacapo_embedded::SqliteStore;
+use dacapo_tests::dead_letters::an_erasure_leaves_none;
 use dacapo_tests::kit::EventuallyConsistent;
-use dacapo_tests::letters::an_erasure_leaves_none;
 
 #[tokio::test]
 async fn an_erasure_leaves_no_dead_letter_that_names_the_person() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use dacapo_aws::table::DynamoTable;
 use dacapo_aws_tests::emulator::Emulator;
 use dacapo_aws_tests::tables;
-use dacapo_tests::letters::an_erasure_leaves_none;
+use dacapo_tests::dead_letters::an_erasure_leaves_none;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erasure_leaves_no_dead_letter_in_dynamodb_that_names_the_person() {
