@@ -296,7 +296,7 @@ impl Decisions {
         enrollment: Option<&Enrollment>,
         contact: &Contact,
     ) -> Result<Evaluation, Error> {
-        let DecisionRequest { campaign, event, image, .. } = request;
+        let DecisionRequest { event, image, .. } = request;
         let id = &contact.id;
         let baseline = match (image.map(|image| image.before), enrollment) {
             (Some(before), Some(enrollment)) => before.max(enrollment.seen).min(contact.rev),
@@ -312,35 +312,16 @@ impl Decisions {
         {
             return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::AlreadyApplied)));
         }
-        let (mut catalog, mut as_of) = self.catalog.after_with_instant(contact.updated_at).await?;
-        // A decision about a change has to know what was published, paused or resumed before it.
-        if enrollment.is_some_and(|enrollment| !catalog.knows(campaign, enrollment))
-            || contact.knows_catalog().is_some_and(|known| catalog.rev < known)
-        {
-            (catalog, as_of) = self.catalog.after_with_instant(Instant::MAX_UTC).await?;
-        }
-        if let Some(error) = catalog.broken.get(campaign) {
-            return Ok(Evaluation::Undecided(EventOutcome::Undecidable(error.to_string())));
-        }
-        let Some(campaign) = catalog.campaigns.get(campaign) else {
-            return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::NotPublished)));
+        let (context, others) = match self.load_around(id, request, enrollment, contact).await? {
+            Ok(loaded) => loaded,
+            Err(outcome) => return Ok(Evaluation::Undecided(outcome)),
         };
-        if !campaign.is_about(id) {
-            return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::NeverEnrolled)));
-        }
-        // The person is read after the enrollment, which may have written to the person.
-        let person = if id.is_object() { self.contacts.get(&id.person()).await? } else { None };
-        if person.is_none() && id.is_object() {
-            return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::NeverEnrolled)));
-        }
-        let campaign = self.with_version(campaign, enrollment).await?;
-        let others = self.statuses(&campaign, id).await?;
         let statuses = |other: &CampaignId| others.get(other).copied();
         let situation = Situation {
-            account: &catalog.account,
-            campaign: &campaign,
+            account: &context.catalog.account,
+            campaign: &context.campaign,
             contact,
-            person: person.as_ref(),
+            person: context.person.as_ref(),
             baseline,
             enrollment,
             statuses: &statuses,
@@ -350,10 +331,7 @@ impl Decisions {
         // A defect in Dacapo must not end the process: the event is kept, and the defect is
         // reported.
         match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
-            Ok(decision) => {
-                let context = DecisionContext { campaign, person, catalog, as_of };
-                Ok(Evaluation::Decided(Box::new((decision, context))))
-            }
+            Ok(decision) => Ok(Evaluation::Decided(Box::new((decision, context)))),
             Err(panic) => {
                 Ok(Evaluation::Undecided(EventOutcome::Undecidable(panic_words(panic.as_ref()))))
             }

@@ -83,7 +83,7 @@ impl Deref for Api {
     }
 }
 
-/// A handler takes the parts that it needs, each as `State`.
+/// A call that needs one part or two takes each as `State`; one that needs more takes [`Api`].
 macro_rules! parts {
     ($($name:ident: $part:ty),+ $(,)?) => {
         $(impl FromRef<Api> for Arc<$part> {

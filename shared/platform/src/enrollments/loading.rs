@@ -1,15 +1,18 @@
 //! What a decision needs is read here: a contact and its enrollment, one pair or many, by a strong
-//! or an eventual read.
+//! or an eventual read; and what stands around them, such as the campaign's version.
 //!
-//! The two items are read one after the other. If the enrollment knows a later change of the
+//! Contact and enrollment are read one after the other. If the enrollment knows a later change of the
 //! contact than the contact shows, both were written in between, and the contact is read once more.
 
 use std::collections::BTreeMap;
 
 use dacapo_engine::contact::Contact;
+use dacapo_engine::decide::Ignored;
+use dacapo_engine::enrollment::{Enrollment, Status};
 use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
 
-use super::{DecisionRequest, Decisions, State, read_state};
+use super::{DecisionContext, DecisionRequest, Decisions, EventOutcome, State, read_state};
+use crate::Instant;
 use crate::contacts::read_contact;
 use crate::error::Error;
 use crate::keys::{BEHIND_ENROLLMENTS, CONTACT, Keys, OBJECT_ENROLLMENT, fed};
@@ -17,6 +20,10 @@ use crate::table::{Consistency, Item, Query};
 
 /// The most campaigns with which a contact's enrollments are read together: they are few then.
 const FEW_CAMPAIGNS: usize = 8;
+
+/// What stands around a contact and its enrollment in a decision, and the statuses in other
+/// campaigns.
+type Around = (DecisionContext, BTreeMap<CampaignId, Status>);
 
 /// A contact and its enrollment in one campaign, as they were read.
 pub(super) struct Snapshot {
@@ -35,7 +42,43 @@ impl Snapshot {
 }
 
 impl Decisions {
-    /// What a decision needs, by a strong read.
+    /// What stands around a contact and its enrollment: the catalog as new as they are, the
+    /// campaign's version, the person of an object, and the statuses in other campaigns that the
+    /// campaign reads. If nothing can be decided with it, the outcome is the error.
+    pub(super) async fn load_around(
+        &self,
+        id: &ContactId,
+        request: DecisionRequest<'_>,
+        enrollment: Option<&Enrollment>,
+        contact: &Contact,
+    ) -> Result<Result<Around, EventOutcome>, Error> {
+        let (mut catalog, mut as_of) = self.catalog.after_with_instant(contact.updated_at).await?;
+        // A decision about a change has to know what was published, paused or resumed before it.
+        if enrollment.is_some_and(|enrollment| !catalog.knows(request.campaign, enrollment))
+            || contact.knows_catalog().is_some_and(|known| catalog.rev < known)
+        {
+            (catalog, as_of) = self.catalog.after_with_instant(Instant::MAX_UTC).await?;
+        }
+        if let Some(error) = catalog.broken.get(request.campaign) {
+            return Ok(Err(EventOutcome::Undecidable(error.to_string())));
+        }
+        let Some(campaign) = catalog.campaigns.get(request.campaign) else {
+            return Ok(Err(EventOutcome::Ignored(Ignored::NotPublished)));
+        };
+        if !campaign.is_about(id) {
+            return Ok(Err(EventOutcome::Ignored(Ignored::NeverEnrolled)));
+        }
+        // The person is read after the enrollment, which may have written to the person.
+        let person = if id.is_object() { self.contacts.get(&id.person()).await? } else { None };
+        if person.is_none() && id.is_object() {
+            return Ok(Err(EventOutcome::Ignored(Ignored::NeverEnrolled)));
+        }
+        let campaign = self.with_version(campaign, enrollment).await?;
+        let statuses = self.statuses(&campaign, id).await?;
+        Ok(Ok((DecisionContext { campaign, person, catalog, as_of }, statuses)))
+    }
+
+    /// A contact and its enrollment, by a strong read.
     pub(super) async fn load(
         &self,
         id: &ContactId,

@@ -1,7 +1,8 @@
 //! What every call goes through: the caller ([`auth`]), what was sent ([`extract`], [`charset`],
 //! [`members`]), a repeated call ([`idempotency`]), lists page by page ([`lists`]), failures
 //! ([`problem`], [`wording`]), and the description of all of it ([`describing`], [`openapi`],
-//! [`surface`]). Nothing here knows what a call is about.
+//! [`surface`]). What single calls are about is known in the folders of the subjects; shapes that
+//! several of them have are here ([`shapes`]).
 
 pub(in crate::api) mod answer;
 pub(in crate::api) mod auth;
