@@ -27,7 +27,7 @@ pub use told::{Telling, ToldAt, ToldByField, taken_over};
 pub const CHANGES_KEPT: usize = 4;
 
 /// How many bytes of changes a contact carries, unless one write made more.
-pub const CHANGES_KEPT_BYTES: usize = 512;
+const CHANGES_KEPT_BYTES: usize = 512;
 
 /// How many tags a contact has at most. A contact is one item, which is read as a whole with every
 /// change.

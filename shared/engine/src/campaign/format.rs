@@ -17,7 +17,7 @@ use crate::time::{Daytime, Hours, Instant, Span, TimeOfDay, Weekdays, Zone};
 pub use super::elements::{
     Arrival, Branch, ChangeTags, DateTimer, Edge, EdgeKey, Element, Empty, End, EventElement, Goal,
     Method, Of, Otherwise, Past, Repeat, Reset, Restart, SendEmail, SetField, Split, Start,
-    StartCampaign, StopCampaign, Unmet, Until, Wait, Webhook, WeightedEdge, Window,
+    StartCampaign, StopCampaign, Unmet, Until, Wait, Webhook, WeightedEdge, Window, other_than,
 };
 pub use crate::one_or_many::OneOrMany;
 

@@ -17,7 +17,7 @@ use super::refusal::Refusal;
 use crate::problem::{Problem, in_order};
 
 pub use super::node::{Path as KeyPath, PathSegment, Place};
-pub use super::parse::{DEEPEST_NESTING, LONGEST_DOCUMENT_BYTES};
+pub use super::parse::LONGEST_DOCUMENT_BYTES;
 pub use super::places::Places;
 
 /// A document that could be read, and the places of everything in it.

@@ -6,7 +6,7 @@
 use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;
 use super::{Effect, MOST_MOVES};
-use crate::campaign::format::{Element, Goal, Of, SetField, Split, Unmet};
+use crate::campaign::format::{Element, Goal, Of, SetField, Split, Unmet, other_than};
 use crate::contact::Patch;
 use crate::enrollment::{Guard, Rest, Status};
 use crate::field::FieldValue;
@@ -177,7 +177,7 @@ impl DecisionBuilder<'_> {
 
     /// The other campaign that an element names; `None` if it means its own.
     fn other(&self, campaign: Option<&CampaignId>) -> Option<CampaignId> {
-        campaign.filter(|campaign| **campaign != self.situation.campaign.id).cloned()
+        other_than(&self.situation.campaign.id, campaign).cloned()
     }
 
     /// Sends a command to another campaign; the token goes on at once.

@@ -11,13 +11,13 @@ use crate::time::{Instant, Span, Zone};
 pub const MOST_ELEMENTS: usize = 500;
 
 /// The most e-mails of a campaign.
-pub const MOST_EMAILS: usize = 200;
+const MOST_EMAILS: usize = 200;
 
 /// The most bytes that the templates of a campaign may have together.
-pub const MOST_TEMPLATE_BYTES: usize = 512 * 1024;
+const MOST_TEMPLATE_BYTES: usize = 512 * 1024;
 
 /// The longest restart delay, in days.
-pub const LONGEST_RESTART_DELAY_DAYS: i64 = 365;
+const LONGEST_RESTART_DELAY_DAYS: i64 = 365;
 
 /// Ids that no campaign can have: `/v1/campaigns/pause` is about all campaigns (R26).
 const RESERVED_IDS: [&str; 2] = ["pause", "resume"];

@@ -25,7 +25,7 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
     }
     let graph = Graph::of(document);
     edges(document, &graph, findings);
-    let has_entry = document.elements.iter().any(|(_, element)| is_entry(element));
+    let has_entry = document.elements.iter().any(|(_, element)| element.lets_in());
     if has_entry {
         unreachable(document, &graph, findings);
     } else {
@@ -56,20 +56,12 @@ impl<'a> Graph<'a> {
             .elements
             .iter()
             .map(|(_, element)| {
-                let edges = if element.arrival(&document.id) == Arrival::EndsPath {
-                    Vec::new()
-                } else {
-                    element.edges()
-                };
+                let edges = element.edges_taken(&document.id);
                 edges.iter().filter_map(|(_, to)| positions.get(to).copied()).collect()
             })
             .collect();
         Self { positions, next }
     }
-}
-
-fn is_entry(element: &Element) -> bool {
-    matches!(element, Element::Start(_) | Element::Event(_))
 }
 
 fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
@@ -124,7 +116,7 @@ fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
 }
 
 fn unreachable(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
-    let mut reached: Vec<bool> = document.elements.iter().map(|(_, each)| is_entry(each)).collect();
+    let mut reached: Vec<bool> = document.elements.iter().map(|(_, each)| each.lets_in()).collect();
     let mut ahead: Vec<usize> = (0..reached.len()).filter(|i| reached[*i]).collect();
     while let Some(i) = ahead.pop() {
         for &to in &graph.next[i] {

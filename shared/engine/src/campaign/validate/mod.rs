@@ -29,7 +29,7 @@ use crate::problem::Problem;
 use templates::Placeholders;
 
 pub use super::checks::Subjects;
-pub use bounds::{LONGEST_RESTART_DELAY_DAYS, MOST_ELEMENTS, MOST_EMAILS, MOST_TEMPLATE_BYTES};
+pub use bounds::MOST_ELEMENTS;
 pub use emails::{LONGEST_SENDER_NAME_BYTES, LONGEST_SUBJECT_BYTES};
 pub use objects::{taken_field, taken_type};
 
