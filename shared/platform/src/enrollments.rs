@@ -30,7 +30,7 @@ use crate::error::{Error, panic_words};
 use crate::metrics::Metric;
 use crate::store::{Store, TRIES};
 pub(crate) use committing::instant_of;
-pub(crate) use deferred_recording::{instant_of_deferred, is_reset};
+pub(crate) use deferred_recording::{instant_of_deferred, resets_statistics};
 use loading::Snapshot;
 pub(crate) use many::ManyRequest;
 pub use stored::{Deferred, SelfWrite, StoredEnrollment};
@@ -79,7 +79,7 @@ enum Attempt {
 enum Evaluation {
     Decided(Box<(Decision, DecisionContext)>),
     /// There was no decision.
-    Undecided(EventOutcome),
+    NoDecision(EventOutcome),
 }
 
 /// The state on which it was decided.
@@ -285,7 +285,7 @@ impl Decisions {
                 Decision::Deliver(delivery) => Some((delivery, contact)),
                 Decision::Advance(_) | Decision::Seen(_) | Decision::Ignore(_) => None,
             }),
-            Evaluation::Undecided(_) => Ok(None),
+            Evaluation::NoDecision(_) => Ok(None),
         }
     }
 
@@ -310,28 +310,28 @@ impl Decisions {
             && image.is_some()
             && enrollment.seen >= contact.rev
         {
-            return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::AlreadyApplied)));
+            return Ok(Evaluation::NoDecision(EventOutcome::Ignored(Ignored::AlreadyApplied)));
         }
         let (mut catalog, mut as_of) = self.catalog.after_with_instant(contact.updated_at).await?;
         // A decision about a change has to know what was published, paused or resumed before it.
         if enrollment.is_some_and(|enrollment| !catalog.knows(campaign, enrollment))
-            || contact.knows_catalog().is_some_and(|known| catalog.rev < known)
+            || contact.known_catalog_revision().is_some_and(|known| catalog.rev < known)
         {
             (catalog, as_of) = self.catalog.after_with_instant(Instant::MAX_UTC).await?;
         }
         if let Some(error) = catalog.broken.get(campaign) {
-            return Ok(Evaluation::Undecided(EventOutcome::Undecidable(error.to_string())));
+            return Ok(Evaluation::NoDecision(EventOutcome::Undecidable(error.to_string())));
         }
         let Some(campaign) = catalog.campaigns.get(campaign) else {
-            return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::NotPublished)));
+            return Ok(Evaluation::NoDecision(EventOutcome::Ignored(Ignored::NotPublished)));
         };
         if !campaign.is_about(id) {
-            return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::NeverEnrolled)));
+            return Ok(Evaluation::NoDecision(EventOutcome::Ignored(Ignored::NeverEnrolled)));
         }
         // The person is read after the enrollment, which may have written to the person.
         let person = if id.is_object() { self.contacts.get(&id.person()).await? } else { None };
         if person.is_none() && id.is_object() {
-            return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::NeverEnrolled)));
+            return Ok(Evaluation::NoDecision(EventOutcome::Ignored(Ignored::NeverEnrolled)));
         }
         let campaign = self.with_version(campaign, enrollment).await?;
         let others = self.statuses(&campaign, id).await?;
@@ -355,7 +355,7 @@ impl Decisions {
                 Ok(Evaluation::Decided(Box::new((decision, context))))
             }
             Err(panic) => {
-                Ok(Evaluation::Undecided(EventOutcome::Undecidable(panic_words(panic.as_ref()))))
+                Ok(Evaluation::NoDecision(EventOutcome::Undecidable(panic_words(panic.as_ref()))))
             }
         }
     }
@@ -370,7 +370,7 @@ impl Decisions {
         let enrollment = before.map(|before| &before.enrollment);
         let (decision, context) = match self.evaluate(request, enrollment, contact).await? {
             Evaluation::Decided(decided) => *decided,
-            Evaluation::Undecided(outcome) => {
+            Evaluation::NoDecision(outcome) => {
                 // It may have been committed by another worker that then stopped.
                 if let Some(enrollment) = enrollment
                     && !enrollment.parked_entries.is_empty()

@@ -55,7 +55,7 @@ impl DecisionBuilder<'_> {
         }
         if self.graph.document.settings.multiple_send {
             // Its cause is the path that ended, not the occasion on which it went on (R13).
-            self.restart(None, self.path.unwrap_or(self.occasion.causality()));
+            self.restart(None, self.last_path_causality.unwrap_or(self.occasion.causality()));
         }
     }
 

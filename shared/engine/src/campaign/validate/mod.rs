@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use super::checks::{Fields, Findings, Surroundings};
 use super::format::{FieldDefinition, ObjectDefinition};
-use super::reader::Source;
+use super::reader::LocatedDocument;
 use crate::ids::{CampaignId, FieldKey, ObjectType};
 use crate::problem::Problem;
 
@@ -50,7 +50,7 @@ pub struct AccountView<'a> {
 
 /// Everything that is wrong or odd, in order of place; the errors and the warnings are each bounded
 /// in number.
-pub fn validate(source: &Source, account: &AccountView<'_>) -> Vec<Problem> {
+pub fn validate(source: &LocatedDocument, account: &AccountView<'_>) -> Vec<Problem> {
     let document = &source.document;
     let mut findings = Findings::new(&source.places);
     let declared = account.fields.iter().chain(&document.fields);
