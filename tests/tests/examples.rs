@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use dacapo_engine::campaign::format::{Document, FieldDefinition};
-use dacapo_engine::campaign::reader::{self, Source};
+use dacapo_engine::campaign::reader::{self, LocatedDocument};
 use dacapo_engine::campaign::validate::{AccountView, validate};
 use dacapo_engine::field::{FieldType, RESERVED, built_in};
 use dacapo_engine::ids::{CampaignId, Tag};
@@ -121,7 +121,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn campaigns() -> Vec<(String, Source)> {
+fn campaigns() -> Vec<(String, LocatedDocument)> {
     files(&folder())
         .into_iter()
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
@@ -138,7 +138,7 @@ fn campaigns() -> Vec<(String, Source)> {
 /// The fields that the example campaigns declare. A name means the same in all of them.
 fn fields() -> BTreeMap<String, FieldType> {
     let mut all = BTreeMap::new();
-    for (name, Source { document: Document { fields, .. }, .. }) in campaigns() {
+    for (name, LocatedDocument { document: Document { fields, .. }, .. }) in campaigns() {
         for (key, FieldDefinition { kind, .. }) in fields {
             let before = all.insert(key.as_str().to_owned(), kind);
             assert!(before.is_none_or(|before| before == kind), "{name}: {} differs", key.as_str());

@@ -12,7 +12,7 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_platform::handlers::Done;
 use dacapo_platform::messages::{MessageRecord, MessageStatus};
 use dacapo_platform::platform::Platform;
-use dacapo_platform::ports::{EnrollmentEvent, Hold, Mail, MailError, MailMode, Mailer};
+use dacapo_platform::ports::{EnrollmentEvent, Mail, MailError, MailMode, Mailer, PutOff};
 use dacapo_platform::table::{TableError, Write};
 use dacapo_tests::kit::{ADMIN, FailingTable, Fails, ManualPump};
 use serde_json::json;
@@ -123,7 +123,7 @@ impl Story {
 #[tokio::test]
 async fn r30_mail_that_did_not_leave_is_not_lost_when_the_table_throttles_its_release() {
     let refusals = [
-        MailError::Held(Hold::Rate, "Maximum sending rate exceeded".to_owned()),
+        MailError::PutOff(PutOff::Rate, "Maximum sending rate exceeded".to_owned()),
         MailError::NotNow("451 later".to_owned()),
     ];
     for refusal in refusals {

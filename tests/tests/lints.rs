@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use dacapo_authoring::lint::{LINTS, LintedCampaign, check, index, page};
-use dacapo_engine::campaign::reader::{Source, read};
+use dacapo_engine::campaign::reader::{LocatedDocument, read};
 
 fn in_project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
@@ -52,13 +52,13 @@ fn no_example_has_a_finding() {
         let source = read(&text).unwrap_or_else(|wrong| panic!("{}: {wrong:?}", path.display()));
         (text, source)
     };
-    let examples: Vec<(String, Source)> = files.iter().map(read_file).collect();
+    let examples: Vec<(String, LocatedDocument)> = files.iter().map(read_file).collect();
     let mut wrong = found(&examples);
     wrong.extend(examples.iter().flat_map(|example| found(std::slice::from_ref(example))));
     assert!(!examples.is_empty() && wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn found(campaigns: &[(String, Source)]) -> Vec<String> {
+fn found(campaigns: &[(String, LocatedDocument)]) -> Vec<String> {
     let given: Vec<_> =
         campaigns.iter().map(|(text, source)| LintedCampaign { text, source }).collect();
     let findings = check(&given).into_iter().flatten();

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use dacapo_authoring::finding::{Finding, Severity};
 use dacapo_authoring::lint::{LintedCampaign, check};
-use dacapo_engine::campaign::reader::{Source, read};
+use dacapo_engine::campaign::reader::{LocatedDocument, read};
 use dacapo_engine::campaign::validate::{AccountView, validate};
 
 const HEAD: &str = "| campaign | finding | at | verdict | why |\n|---|---|---|---|---|\n";
@@ -23,7 +23,7 @@ fn page() -> String {
 }
 
 /// The campaigns by name, each with its text.
-fn campaigns() -> BTreeMap<String, (String, Source)> {
+fn campaigns() -> BTreeMap<String, (String, LocatedDocument)> {
     let entries = std::fs::read_dir(in_project("tests/peers")).expect("the folder");
     let read_file = |path: PathBuf| {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
@@ -36,7 +36,7 @@ fn campaigns() -> BTreeMap<String, (String, Source)> {
 }
 
 /// What the validator and the lints say of a campaign by itself, in order of place.
-fn findings(text: &str, source: &Source) -> Vec<Finding> {
+fn findings(text: &str, source: &LocatedDocument) -> Vec<Finding> {
     let account = AccountView {
         fields: &BTreeMap::new(),
         objects: &BTreeMap::new(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use dacapo_engine::campaign::format::Document;
-use dacapo_engine::campaign::reader::{Source, read};
+use dacapo_engine::campaign::reader::{LocatedDocument, read};
 use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
 use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::ids::CampaignId;
@@ -29,7 +29,7 @@ pub fn together(
     texts: &[(String, String)],
     surroundings: &Surroundings,
 ) -> Result<ReadCampaigns, Vec<(String, Vec<Problem>)>> {
-    let mut sources: Vec<(String, Source)> = Vec::new();
+    let mut sources: Vec<(String, LocatedDocument)> = Vec::new();
     let mut refused = Vec::new();
     for (name, text) in texts {
         match read(text) {

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_platform::mail::{Mail, is_unfit_for_headers};
-use dacapo_platform::ports::{Hold, MailError, MailMode, Mailer, Trouble};
+use dacapo_platform::ports::{MailError, MailMode, Mailer, PutOff, Trouble};
 use dacapo_platform::unverified::unverified;
 use email_encoding::headers::{rfc2047, writer::EmailWriter};
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -178,12 +178,12 @@ impl Mailer for Smtp {
             Err(Failed::Unknown(_)) => {}
         }
         sent.map_err(|failed| match failed {
-            Failed::Service(reason) => MailError::Held(Hold::Stopped, reason),
+            Failed::Service(reason) => MailError::PutOff(PutOff::Stopped, reason),
             Failed::Stopping => {
-                MailError::Held(Hold::Stopped, "the process was being stopped".to_owned())
+                MailError::PutOff(PutOff::Stopped, "the process was being stopped".to_owned())
             }
-            Failed::Later(reason) => match Hold::meant_by(&reason) {
-                Some(hold) => MailError::Held(hold, reason),
+            Failed::Later(reason) => match PutOff::meant_by(&reason) {
+                Some(put_off) => MailError::PutOff(put_off, reason),
                 None => MailError::NotNow(reason),
             },
             Failed::Refused(reason) => unverified(&reason, &mail.from.address, &mail.to)

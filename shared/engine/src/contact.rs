@@ -27,7 +27,7 @@ pub use told::{Telling, ToldAt, ToldByField, taken_over};
 pub const CHANGES_KEPT: usize = 4;
 
 /// How many bytes of changes a contact carries, unless one write made more.
-pub const CHANGES_KEPT_BYTES: usize = 512;
+const CHANGES_KEPT_BYTES: usize = 512;
 
 /// How many tags a contact has at most. A contact is one item, which is read as a whole with every
 /// change.
@@ -338,7 +338,7 @@ impl Contact {
 
     /// Notes the revision of the catalog that was known to the writer of the changes after `since`,
     /// never an older one than was known before; `None` if it is unknown.
-    pub fn made_knowing(&mut self, since: u64, catalog: Option<u64>) {
+    pub fn note_known_catalog(&mut self, since: u64, catalog: Option<u64>) {
         let Some(catalog) = catalog else { return };
         let before = self.recent.iter().filter(|change| change.rev <= since);
         let catalog = before.filter_map(|change| change.catalog).fold(catalog, u64::max);
@@ -347,7 +347,7 @@ impl Contact {
     }
 
     /// The newest revision of the catalog that was known to a writer of the changes it carries.
-    pub fn knows_catalog(&self) -> Option<u64> {
+    pub fn known_catalog_revision(&self) -> Option<u64> {
         self.recent.iter().filter_map(|change| change.catalog).max()
     }
 
@@ -391,8 +391,9 @@ impl Contact {
     }
 }
 
-fn is_zero(number: &u64) -> bool {
-    *number == 0
+/// Whether a number need not be stored.
+pub fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 impl Change {

@@ -11,6 +11,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 use crate::causality::{AskedCommand, Causality, Chain};
+use crate::contact::is_zero;
 use crate::history::Cause;
 use crate::ids::{CampaignId, ContactId, ElementId};
 use crate::tally::Tally;
@@ -417,9 +418,4 @@ impl Enrollment {
     pub fn has_fired(&self, element: &ElementId) -> bool {
         self.fired.contains(element)
     }
-}
-
-/// Whether a number need not be stored.
-pub fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
-    *number == N::default()
 }

@@ -238,7 +238,7 @@ impl Contacts {
         let email = FieldKey::new("email").map_err(|_| WriteError::NoSuchContact)?;
         patch.fields.insert(email, Some(FieldValue::Text(address.to_owned())));
         contact.apply(&patch, by.clone(), None, now, 0);
-        contact.made_knowing(0, self.catalog.known_revision());
+        contact.note_known_catalog(0, self.catalog.known_revision());
         let change = contact.recent.last().cloned();
         let written = Written { contact, created: true, change };
         let owner = item(self.store.keys.address(address), &StoredAddress { contact: id })
@@ -340,7 +340,7 @@ impl Contacts {
         };
         let mut contact = before.clone();
         let changed = contact.apply(&patch, by.clone(), None, self.store.now(), 0).is_some();
-        contact.made_knowing(before.rev, self.catalog.known_revision());
+        contact.note_known_catalog(before.rev, self.catalog.known_revision());
         let change = contact.recent.last().filter(|_| changed).cloned();
         let written = Written { contact, created: false, change };
         let mut writes = Vec::new();

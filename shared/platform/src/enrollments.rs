@@ -30,7 +30,7 @@ use crate::error::{Error, panic_words};
 use crate::metrics::Metric;
 use crate::store::{Store, TRIES};
 pub(crate) use committing::instant_of;
-pub(crate) use deferred_recording::{instant_of_deferred, is_reset};
+pub(crate) use deferred_recording::{instant_of_deferred, resets_statistics};
 use loading::Snapshot;
 pub(crate) use many::ManyRequest;
 pub use stored::{Deferred, SelfWrite, StoredEnrollment};
@@ -79,7 +79,7 @@ enum Attempt {
 enum Evaluation {
     Decided(Box<(Decision, DecisionContext)>),
     /// There was no decision.
-    Undecided(EventOutcome),
+    NoDecision(EventOutcome),
 }
 
 /// The state on which it was decided.
@@ -285,7 +285,7 @@ impl Decisions {
                 Decision::Deliver(delivery) => Some((delivery, contact)),
                 Decision::Advance(_) | Decision::Seen(_) | Decision::Ignore(_) => None,
             }),
-            Evaluation::Undecided(_) => Ok(None),
+            Evaluation::NoDecision(_) => Ok(None),
         }
     }
 
@@ -310,11 +310,11 @@ impl Decisions {
             && image.is_some()
             && enrollment.seen >= contact.rev
         {
-            return Ok(Evaluation::Undecided(EventOutcome::Ignored(Ignored::AlreadyApplied)));
+            return Ok(Evaluation::NoDecision(EventOutcome::Ignored(Ignored::AlreadyApplied)));
         }
         let (context, others) = match self.load_around(id, request, enrollment, contact).await? {
             Ok(loaded) => loaded,
-            Err(outcome) => return Ok(Evaluation::Undecided(outcome)),
+            Err(outcome) => return Ok(Evaluation::NoDecision(outcome)),
         };
         let statuses = |other: &CampaignId| others.get(other).copied();
         let situation = Situation {
@@ -333,7 +333,7 @@ impl Decisions {
         match catch_unwind(AssertUnwindSafe(|| decide(&situation, event))) {
             Ok(decision) => Ok(Evaluation::Decided(Box::new((decision, context)))),
             Err(panic) => {
-                Ok(Evaluation::Undecided(EventOutcome::Undecidable(panic_words(panic.as_ref()))))
+                Ok(Evaluation::NoDecision(EventOutcome::Undecidable(panic_words(panic.as_ref()))))
             }
         }
     }
@@ -348,7 +348,7 @@ impl Decisions {
         let enrollment = before.map(|before| &before.enrollment);
         let (decision, context) = match self.evaluate(request, enrollment, contact).await? {
             Evaluation::Decided(decided) => *decided,
-            Evaluation::Undecided(outcome) => {
+            Evaluation::NoDecision(outcome) => {
                 // It may have been committed by another worker that then stopped.
                 if let Some(enrollment) = enrollment
                     && !enrollment.parked_entries.is_empty()

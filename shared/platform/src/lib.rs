@@ -49,6 +49,6 @@ pub mod test_mails;
 pub mod unsubscribe;
 pub mod unverified;
 
-use dacapo_engine::enrollment::is_zero;
+use dacapo_engine::contact::is_zero;
 pub use dacapo_engine::time::Instant;
 pub use rendering::{Unrendered, text_of_html};

@@ -9,7 +9,7 @@
 
 use chrono::TimeDelta;
 
-use crate::ports::Hold;
+use crate::ports::PutOff;
 
 /// How long mail waits at most, all waits together.
 pub const LONGEST_WAIT: TimeDelta = TimeDelta::days(4);
@@ -25,13 +25,13 @@ const LONGEST_AT_ONCE: TimeDelta = TimeDelta::hours(2);
 const SHORTEST_FOR_SLOT: TimeDelta = TimeDelta::seconds(20);
 
 /// The next wait of a mail that has waited for this long; `None` if it has failed.
-pub fn next(hold: Hold, waited: TimeDelta) -> Option<TimeDelta> {
-    let least = match hold {
+pub fn next(put_off: PutOff, waited: TimeDelta) -> Option<TimeDelta> {
+    let least = match put_off {
         // By then the second in which the rate was used up is over.
-        Hold::Rate => TimeDelta::seconds(2),
+        PutOff::Rate => TimeDelta::seconds(2),
         // SES advises up to ten minutes.
-        Hold::Quota => TimeDelta::minutes(10),
-        Hold::Stopped => TimeDelta::seconds(15),
+        PutOff::Quota => TimeDelta::minutes(10),
+        PutOff::Stopped => TimeDelta::seconds(15),
     };
     (waited < LONGEST_WAIT).then(|| (waited / 8).clamp(least, LONGEST_AT_ONCE))
 }
@@ -49,13 +49,13 @@ mod tests {
     #[test]
     fn mail_is_late_by_an_eighth_of_an_outage_and_waits_no_longer_than_four_days() {
         let hours = TimeDelta::hours;
-        assert_eq!(next(Hold::Rate, TimeDelta::zero()), Some(TimeDelta::seconds(2)));
-        assert_eq!(next(Hold::Stopped, TimeDelta::zero()), Some(TimeDelta::seconds(15)));
-        assert_eq!(next(Hold::Quota, TimeDelta::zero()), Some(TimeDelta::minutes(10)));
-        assert_eq!(next(Hold::Stopped, hours(4)), Some(TimeDelta::minutes(30)));
-        assert_eq!(next(Hold::Quota, hours(60)), Some(hours(2)));
-        assert_eq!(next(Hold::Quota, hours(95)), Some(hours(2)));
-        assert_eq!(next(Hold::Rate, hours(96)), None);
+        assert_eq!(next(PutOff::Rate, TimeDelta::zero()), Some(TimeDelta::seconds(2)));
+        assert_eq!(next(PutOff::Stopped, TimeDelta::zero()), Some(TimeDelta::seconds(15)));
+        assert_eq!(next(PutOff::Quota, TimeDelta::zero()), Some(TimeDelta::minutes(10)));
+        assert_eq!(next(PutOff::Stopped, hours(4)), Some(TimeDelta::minutes(30)));
+        assert_eq!(next(PutOff::Quota, hours(60)), Some(hours(2)));
+        assert_eq!(next(PutOff::Quota, hours(95)), Some(hours(2)));
+        assert_eq!(next(PutOff::Rate, hours(96)), None);
     }
 
     #[test]

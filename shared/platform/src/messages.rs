@@ -111,8 +111,13 @@ pub struct MessageRecord {
     #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub stops: u32,
     /// Since when it is delayed for that reason.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
-    pub held_since: Option<Instant>,
+    #[serde(
+        rename = "held_since",
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "ts_milliseconds_option"
+    )]
+    pub put_off_since: Option<Instant>,
     /// Until when a claim holds.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "ts_milliseconds_option")]
     pub lease: Option<Instant>,
@@ -149,7 +154,7 @@ impl MessageRecord {
             test: None,
             attempt: 0,
             stops: 0,
-            held_since: None,
+            put_off_since: None,
             lease: None,
             receipt: None,
             n: 0,

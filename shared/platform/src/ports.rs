@@ -221,7 +221,7 @@ pub trait Mailer: Send + Sync {
 
     /// What keeps mail of this purpose from leaving, and why, as far as that is known without
     /// asking the service.
-    fn held(&self, _purpose: Purpose) -> Option<(Hold, String)> {
+    fn puts_off(&self, _purpose: Purpose) -> Option<(PutOff, String)> {
         None
     }
 
@@ -233,7 +233,7 @@ pub trait Mailer: Send + Sync {
 
 /// Why no mail can leave, whichever it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hold {
+pub enum PutOff {
     /// The rate of mails a second is used up.
     Rate,
     /// The quota of 24 hours is used up, or the rest of it is reserved for other mail.
@@ -243,7 +243,7 @@ pub enum Hold {
     Stopped,
 }
 
-impl Hold {
+impl PutOff {
     /// What a refusal by SES means; its API and SMTP use the same words.
     pub fn meant_by(words: &str) -> Option<Self> {
         let words = words.to_ascii_lowercase();
@@ -264,7 +264,7 @@ pub enum MailError {
     /// Definitely not sent, for a reason that concerns all mail. It waits, and this does not count
     /// as a try.
     #[error("mail waits: {1}")]
-    Held(Hold, String),
+    PutOff(PutOff, String),
     /// Definitely not sent, and permanent: rejected.
     #[error("refused: {0}")]
     Refused(String),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use dacapo_authoring::lint::GMAIL_SHOWS;
 use dacapo_engine::account::Account;
 use dacapo_engine::campaign::format::{Document, Element, Email, Purpose, Sender};
-use dacapo_engine::campaign::reader::{KeyPath, Source};
+use dacapo_engine::campaign::reader::{KeyPath, LocatedDocument};
 use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::{Consent, Contact};
 use dacapo_engine::merge::merge_values;
@@ -34,7 +34,7 @@ pub struct Shown<'a> {
     /// The account.
     pub account: &'a Account,
     /// The campaign, and where everything is in its text.
-    pub source: &'a Source,
+    pub source: &'a LocatedDocument,
     /// The key of the e-mail.
     pub key: &'a str,
     /// The e-mail.

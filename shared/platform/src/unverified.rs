@@ -5,7 +5,7 @@
 
 use dacapo_engine::address::for_sending;
 
-use crate::ports::{Hold, MailError};
+use crate::ports::{MailError, PutOff};
 
 /// Which identity SES has not verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +20,8 @@ enum Unverified {
 /// one. `from` and `to` are the addresses of the mail.
 pub fn unverified(said: &str, from: &str, to: &str) -> Option<MailError> {
     Some(match named_by(said, from, to)? {
-        Unverified::Sender => MailError::Held(
-            Hold::Stopped,
+        Unverified::Sender => MailError::PutOff(
+            PutOff::Stopped,
             format!(
                 "SES does not know the sender {from}; verify the address or its domain in SES, in the Region that is named: {said}"
             ),
@@ -166,7 +166,7 @@ mod tests {
     #[test]
     fn what_is_to_be_done_is_said() {
         let said = "Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: ";
-        let Some(MailError::Held(Hold::Stopped, why)) =
+        let Some(MailError::PutOff(PutOff::Stopped, why)) =
             unverified(&format!("{said}{FROM}"), FROM, TO)
         else {
             panic!("a sender")

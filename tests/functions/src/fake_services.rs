@@ -18,7 +18,7 @@ use dacapo_engine::campaign::format::Purpose;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Caller, Clock as _, Hold, MailError, MailMode, Mailer, NotTaken, Order, Outbox, Queue,
+    Caller, Clock as _, MailError, MailMode, Mailer, NotTaken, Order, Outbox, PutOff, Queue,
     QueueMessage, Request, Unavailable,
 };
 use dacapo_tests::kit::{CapturingMailer, ManualClock, RecordingOutbox};
@@ -196,7 +196,7 @@ impl Mailer for FakeServices {
         if let Some((ses, pace)) = &mut self.inside().ses {
             if let Err(hold) = ses.send(now) {
                 pace.refused(hold, now);
-                return Err(MailError::Held(hold, "the mail service takes none".to_owned()));
+                return Err(MailError::PutOff(hold, "the mail service takes none".to_owned()));
             }
             pace.left();
         }
@@ -218,9 +218,9 @@ impl Mailer for FakeServices {
         Ok(wait)
     }
 
-    fn held(&self, purpose: Purpose) -> Option<(Hold, String)> {
+    fn puts_off(&self, purpose: Purpose) -> Option<(PutOff, String)> {
         let (now, held) = (self.time(), self.inside());
-        held.ses.as_ref().and_then(|(_, pace)| pace.held(purpose, now))
+        held.ses.as_ref().and_then(|(_, pace)| pace.puts_off(purpose, now))
     }
 }
 

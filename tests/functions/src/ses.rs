@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use dacapo_aws::mailer::pace::Account;
-use dacapo_platform::ports::Hold;
+use dacapo_platform::ports::PutOff;
 
 /// A day.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -71,14 +71,14 @@ impl Ses {
     /// # Errors
     ///
     /// Why it is refused.
-    pub fn send(&mut self, now: Duration) -> Result<(), Hold> {
+    pub fn send(&mut self, now: Duration) -> Result<(), PutOff> {
         self.forget(now);
         let refused = if !self.sends(now) {
-            Some(Hold::Stopped)
+            Some(PutOff::Stopped)
         } else if self.quota.is_some_and(|quota| self.sent_in_a_day() >= quota) {
-            Some(Hold::Quota)
+            Some(PutOff::Quota)
         } else if self.second.len() >= self.rate as usize {
-            Some(Hold::Rate)
+            Some(PutOff::Rate)
         } else {
             None
         };

@@ -15,7 +15,7 @@ use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::hash::stable;
 use dacapo_functions_tests::ses::Ses;
 use dacapo_platform::mail_backoff;
-use dacapo_platform::ports::Hold;
+use dacapo_platform::ports::PutOff;
 
 /// As in the functions: the size of a batch, how long it waits to send, how long SES takes for a
 /// mail.
@@ -43,7 +43,7 @@ struct Mail {
     purpose: Purpose,
     queued: Duration,
     received: u32,
-    held_since: Option<Duration>,
+    put_off_since: Option<Duration>,
     sent: Option<Duration>,
 }
 
@@ -121,7 +121,7 @@ impl Simulation {
         for _ in 0..mails {
             let id = self.mails.len();
             let queued = Ses::BEGIN + at;
-            self.mails.push(Mail { purpose, queued, received: 0, held_since: None, sent: None });
+            self.mails.push(Mail { purpose, queued, received: 0, put_off_since: None, sent: None });
             self.queues[of(purpose)].push(Reverse((queued, id)));
         }
     }
@@ -191,7 +191,7 @@ impl Simulation {
     fn slot(&mut self, instance: usize, id: usize, now: Duration) -> bool {
         let Instance { purpose, pace, stays } = &mut self.instances[instance];
         let mail = &mut self.mails[id];
-        let held = match pace.held(*purpose, now) {
+        let held = match pace.puts_off(*purpose, now) {
             Some((hold, _)) => hold,
             None => match self.ses.send(now) {
                 Ok(()) => {
@@ -205,7 +205,7 @@ impl Simulation {
                 }
             },
         };
-        let since = *mail.held_since.get_or_insert(now);
+        let since = *mail.put_off_since.get_or_insert(now);
         let Some(wait) = mail_backoff::next(held, span(now - since)) else {
             self.failed += 1;
             return true;
@@ -315,5 +315,5 @@ fn a_service_that_never_takes_mail_fails_it_after_four_days_and_leaves_none_to_t
     simulation.queue(Purpose::Transactional, 100, Duration::ZERO);
     simulation.run(seconds(6 * 24 * HOUR));
     assert_eq!(simulation.failed, 200);
-    assert_eq!(mail_backoff::next(Hold::Stopped, TimeDelta::days(4)), None);
+    assert_eq!(mail_backoff::next(PutOff::Stopped, TimeDelta::days(4)), None);
 }

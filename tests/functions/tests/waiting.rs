@@ -123,7 +123,7 @@ async fn a_quota_that_is_used_up_for_days_costs_no_try() {
     assert_eq!(the_message(&cloud, "ann@example.com").await["status"], "released");
     let key = cloud.platform.store.keys.message(&contact, &CampaignId::new("news").unwrap(), 1, 1);
     let record = cloud.platform.messages.get(&key).await.unwrap().unwrap();
-    assert_eq!((record.attempt, record.held_since), (0, Some(begun)));
+    assert_eq!((record.attempt, record.put_off_since), (0, Some(begun)));
     assert!(record.stops > 12, "{}", record.stops);
     cloud.services.sends_by(Ses::of(14, None));
     cloud.advance(begun + TimeDelta::hours(73)).await;

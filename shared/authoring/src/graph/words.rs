@@ -1,6 +1,8 @@
 //! What stands in the boxes and at the arrows.
 
-use dacapo_engine::campaign::format::{Document, EdgeKey, Element};
+use dacapo_engine::campaign::format::{
+    Document, EdgeKey, Element, Reset, StopCampaign, other_than,
+};
 use serde_json::{Map, Value};
 
 use super::{ContactPath, Look};
@@ -54,7 +56,6 @@ pub(super) fn look(element: &Element) -> Look {
 pub(super) fn does(element: &Element, document: &Document) -> String {
     let written = serde_json::to_value(element).unwrap_or_default();
     let at = |key: &str| &written[key];
-    let own = document.id.as_str();
     let does = match element {
         Element::Start(_) => condition(at("when"), 0),
         Element::Goal(_) => format!("until {}", condition(at("when"), 0)),
@@ -98,13 +99,12 @@ pub(super) fn does(element: &Element, document: &Document) -> String {
             };
             fields.map(set).collect::<Vec<_>>().join(", ")
         }
-        Element::Reset(_) | Element::StopCampaign(_) => {
-            let other = text(at("campaign"));
-            let is_own = other.is_empty() || other == own;
-            match element {
-                Element::Reset(_) if is_own => "the next run begins".to_owned(),
-                _ if is_own => "this campaign".to_owned(),
-                _ => other,
+        Element::Reset(Reset { campaign, .. })
+        | Element::StopCampaign(StopCampaign { campaign, .. }) => {
+            match (other_than(&document.id, campaign.as_ref()), element) {
+                (Some(other), _) => other.to_string(),
+                (None, Element::Reset(_)) => "the next run begins".to_owned(),
+                (None, _) => "this campaign".to_owned(),
             }
         }
         Element::StartCampaign(_) => text(at("campaign")),
@@ -137,7 +137,7 @@ pub(super) fn description(document: &Document, way: Option<&ContactPath>) -> Str
         let ids = document.elements.iter().filter(|(_, element)| is(element));
         ids.map(|(id, _)| id.as_str()).take(5).collect()
     };
-    let entries = named(|element| matches!(element, Element::Start(_) | Element::Event(_)));
+    let entries = named(Element::lets_in);
     if !entries.is_empty() {
         told.push_str(&format!(" Contacts enter at {}.", entries.join(", ")));
     }

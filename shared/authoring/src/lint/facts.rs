@@ -125,10 +125,7 @@ impl<'a> Facts<'a> {
         let places: HashMap<&ElementId, usize> =
             document.elements.iter().enumerate().map(|(i, (id, _))| (id, i)).collect();
         let edges = document.elements.iter().map(|(_, element)| {
-            if element.arrival(&document.id) == Arrival::EndsPath {
-                return Vec::new();
-            }
-            let edges = element.edges().into_iter();
+            let edges = element.edges_taken(&document.id).into_iter();
             edges.filter_map(|(key, to)| Some((word(key), *places.get(to)?))).collect()
         });
         let next = edges.collect();
@@ -194,7 +191,7 @@ impl<'a> Facts<'a> {
     }
 
     pub(super) fn is_entry(&self, element: usize) -> bool {
-        matches!(self.element(element), Element::Start(_) | Element::Event(_))
+        self.element(element).lets_in()
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = usize> {

@@ -32,7 +32,7 @@ mod words;
 mod tests;
 
 use dacapo_engine::campaign::format::Document;
-use dacapo_engine::campaign::reader::{KeyPath, Place, Source};
+use dacapo_engine::campaign::reader::{KeyPath, LocatedDocument, Place};
 use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::ids::{FieldKey, ObjectType};
 
@@ -110,7 +110,7 @@ pub struct LintedCampaign<'a> {
     /// The text, from which edits are made.
     pub text: &'a str,
     /// What was read.
-    pub source: &'a Source,
+    pub source: &'a LocatedDocument,
 }
 
 /// What the lints find in each of the campaigns, given together, in order of place. What is allowed
@@ -195,7 +195,7 @@ impl LintFindings<'_> {
         message: impl Into<String>,
         remedy: impl Into<String>,
     ) -> &mut Finding {
-        let Source { document, places, .. } = self.given.source;
+        let LocatedDocument { document, places, .. } = self.given.source;
         let path = match at {
             At::Element(at) => path_of(document, at),
             At::Key(at, key) | At::Value(at, key) => path_of(document, at).key(key),

@@ -1,13 +1,13 @@
 //! What the tests of all lints share, and the tests that hold for every lint.
 
-use dacapo_engine::campaign::reader::{Source, read};
+use dacapo_engine::campaign::reader::{LocatedDocument, read};
 
 use super::pages::PAGES;
 use super::{LINTS, LintPage, LintedCampaign, check};
 use crate::finding::{Finding, Proof};
 
 /// Campaigns, divided by lines with `---`.
-fn sources(campaigns: &str) -> Vec<(String, Source)> {
+fn sources(campaigns: &str) -> Vec<(String, LocatedDocument)> {
     let texts = campaigns.split("\n---\n").map(str::to_owned);
     texts
         .map(|text| match read(&text) {

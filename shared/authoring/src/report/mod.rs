@@ -7,7 +7,7 @@ mod sarif;
 use std::collections::BTreeMap;
 
 use dacapo_engine::campaign::format::ObjectDefinition;
-use dacapo_engine::campaign::reader::{Source, read};
+use dacapo_engine::campaign::reader::{LocatedDocument, read};
 use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
 use dacapo_engine::compact::{CollectCompactly as _, SortCompactly as _};
 use dacapo_engine::ids::{CampaignId, ObjectType};
@@ -42,7 +42,7 @@ impl Report {
     /// campaigns without errors, and only if every text could be read: one that is missing might be
     /// what assigns a tag.
     pub fn of(texts: Vec<(String, String)>) -> Self {
-        let read: Vec<Result<Source, Vec<Finding>>> = texts
+        let read: Vec<Result<LocatedDocument, Vec<Finding>>> = texts
             .iter()
             .map(|(_, text)| read(text).map_err(|all| all.into_iter().map(Finding::from).collect()))
             .collect();
@@ -101,7 +101,7 @@ impl Reported {
 }
 
 /// What keeps each from being published, and the validator's warnings.
-fn validated(read: &[Result<Source, Vec<Finding>>]) -> Vec<Vec<Finding>> {
+fn validated(read: &[Result<LocatedDocument, Vec<Finding>>]) -> Vec<Vec<Finding>> {
     let sources = || read.iter().filter_map(|source| source.as_ref().ok());
     let known: BTreeMap<CampaignId, Subjects> = sources()
         .map(|it| (it.document.id.clone(), Subjects::of(it.document.per.as_ref())))

@@ -28,7 +28,7 @@ use serde_json::Value;
 
 use super::{FunctionError, WorkOutcome, answer, keep_dead_letter, outcome, records};
 use crate::settings::Function;
-use record::{Change, Record};
+use record::{ItemImages, Record};
 
 /// How long `effects` works on a batch: less than the function's timeout, after which none of it
 /// would count.
@@ -50,7 +50,7 @@ pub async fn tag_change(platform: &Platform, event: &Value) -> Result<Value, Fun
         contacts.entry(record.ordering_key()).or_default().push(record);
     }
     let failed = join_all(contacts.into_values().map(|records| {
-        in_order(platform, records, async |change: Change| {
+        in_order(platform, records, async |change: ItemImages| {
             let is_contact = fed(&change.key).is_some_and(|(_, campaign)| campaign.is_none());
             if !is_contact {
                 return Ok(());
@@ -68,7 +68,7 @@ pub async fn tag_change(platform: &Platform, event: &Value) -> Result<Value, Fun
 async fn in_order<F>(
     platform: &Platform,
     records: Vec<Record<'_>>,
-    work: impl Fn(Change) -> F,
+    work: impl Fn(ItemImages) -> F,
 ) -> Vec<String>
 where
     F: Future<Output = Result<(), Error>>,
@@ -96,7 +96,7 @@ async fn worked<F>(
     platform: &Platform,
     by: Function,
     record: &Record<'_>,
-    work: impl Fn(Change) -> F,
+    work: impl Fn(ItemImages) -> F,
 ) -> Worked
 where
     F: Future<Output = Result<(), Error>>,
@@ -183,7 +183,7 @@ impl<'a> EffectsFunction<'a> {
             if held.contains(&record.ordering_key()) {
                 continue;
             }
-            let work = async |change: Change| match image(&change) {
+            let work = async |change: ItemImages| match image(&change) {
                 Some(image) => platform.effects.perform_all(std::slice::from_ref(&image)).await,
                 None => Ok(()),
             };
@@ -221,10 +221,10 @@ fn read(event: &Value) -> Result<Vec<Record<'_>>, FunctionError> {
     Ok(records(event)?.iter().map(Record::of).collect())
 }
 
-fn image(change: &Change) -> Option<EnrollmentImage> {
+fn image(change: &ItemImages) -> Option<EnrollmentImage> {
     let (_, campaign) = fed(&change.key)?;
     campaign?;
-    let Change { key, old, new } = change.clone();
+    let ItemImages { key, old, new } = change.clone();
     Some(EnrollmentImage { key, old, new })
 }
 
@@ -258,7 +258,7 @@ pub(super) fn smaller(record: &Value) -> Vec<String> {
 
 /// The change of a contact in a record, for a dead letter that is read again.
 pub(super) fn contact_in(record: &Value) -> Result<ContactImage, String> {
-    let Change { old, new, .. } = Record::of(record).change?;
+    let ItemImages { old, new, .. } = Record::of(record).change?;
     Ok(ContactImage { old, new })
 }
 

@@ -38,7 +38,7 @@ use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
-use dacapo_platform::ports::{Hold, MailError, MailMode, Mailer};
+use dacapo_platform::ports::{MailError, MailMode, Mailer, PutOff};
 use dacapo_platform::rate_limited_log::RateLimitedLog;
 use dacapo_platform::unverified::unverified;
 
@@ -117,7 +117,7 @@ impl Mailer for SesMailer {
         let sent = self.request(mail).await;
         match &sent {
             Ok(_) | Err(MailError::Unknown(_)) => self.pace.left(),
-            Err(MailError::Held(hold, _)) => self.pace.refused(*hold, uptime()),
+            Err(MailError::PutOff(put_off, _)) => self.pace.refused(*put_off, uptime()),
             Err(MailError::NotNow(_) | MailError::Refused(_)) => {}
         }
         sent
@@ -153,8 +153,8 @@ impl Mailer for SesMailer {
         tokio::time::sleep(wait).await;
     }
 
-    fn held(&self, purpose: Purpose) -> Option<(Hold, String)> {
-        self.pace.held(purpose, uptime())
+    fn puts_off(&self, purpose: Purpose) -> Option<(PutOff, String)> {
+        self.pace.puts_off(purpose, uptime())
     }
 }
 
@@ -257,14 +257,18 @@ fn outcome(error: &SdkError<SendEmailError, HttpResponse>, mail: &Mail) -> MailE
     match error {
         // Every mail can be written as JSON, so it is the address of SES, or the credentials.
         SdkError::ConstructionFailure(_) => {
-            MailError::Held(Hold::Stopped, crate::error_text::text_of(error))
+            MailError::PutOff(PutOff::Stopped, crate::error_text::text_of(error))
         }
         SdkError::DispatchFailure(failure) => {
             let heard = failure
                 .as_connector_error()
                 .is_none_or(|error| !crate::error_text::never_sent(error));
             let words = crate::error_text::text_of(error);
-            if heard { MailError::Unknown(words) } else { MailError::Held(Hold::Stopped, words) }
+            if heard {
+                MailError::Unknown(words)
+            } else {
+                MailError::PutOff(PutOff::Stopped, words)
+            }
         }
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
             MailError::Unknown(crate::error_text::text_of(error))
@@ -284,28 +288,28 @@ fn answered(error: &SendEmailError, status: u16, mail: &Mail) -> MailError {
         error.code().unwrap_or("an error without a name"),
         error.message().unwrap_or("without a reason"),
     );
-    if let Some(hold) = Hold::meant_by(&words) {
-        return MailError::Held(hold, words);
+    if let Some(put_off) = PutOff::meant_by(&words) {
+        return MailError::PutOff(put_off, words);
     }
     if let Some(error) = unverified(&words, &mail.from.address, &mail.to) {
         return error;
     }
     if error.is_too_many_requests_exception() {
-        return MailError::Held(Hold::Rate, words);
+        return MailError::PutOff(PutOff::Rate, words);
     }
     if error.is_limit_exceeded_exception() {
-        return MailError::Held(Hold::Quota, words);
+        return MailError::PutOff(PutOff::Quota, words);
     }
     if error.is_sending_paused_exception()
         || error.is_account_suspended_exception()
         || error.is_mail_from_domain_not_verified_exception()
         || error.is_not_found_exception()
     {
-        return MailError::Held(Hold::Stopped, words);
+        return MailError::PutOff(PutOff::Stopped, words);
     }
     match (error.code(), status) {
         (Some("ThrottlingException" | "Throttling"), _) | (_, 429) => {
-            MailError::Held(Hold::Rate, words)
+            MailError::PutOff(PutOff::Rate, words)
         }
         // Of these SES documents that the request was not processed, or not read to its end. Any
         // other 408, 500 or 503 may come after it has taken the mail.
@@ -314,8 +318,8 @@ fn answered(error: &SendEmailError, status: u16, mail: &Mail) -> MailError {
         }
         (Some("RequestAbortedException"), _) => MailError::Unknown(words),
         // It is not the mail's fault if no mail may be sent from here, or if SES is unreachable.
-        (Some(code), _) if NOBODY_MAY.contains(&code) => MailError::Held(Hold::Stopped, words),
-        (_, 401 | 403) => MailError::Held(Hold::Stopped, words),
+        (Some(code), _) if NOBODY_MAY.contains(&code) => MailError::PutOff(PutOff::Stopped, words),
+        (_, 401 | 403) => MailError::PutOff(PutOff::Stopped, words),
         (_, 408) => MailError::Unknown(words),
         (_, 400..=499) => MailError::Refused(words),
         (_, _) => MailError::Unknown(words),

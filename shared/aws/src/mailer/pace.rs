@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dacapo_engine::campaign::format::Purpose;
-use dacapo_platform::ports::Hold;
+use dacapo_platform::ports::PutOff;
 
 use super::asking::Asking;
 
@@ -138,7 +138,7 @@ impl Pace {
     ) -> Result<Duration, Duration> {
         let mut state = self.state();
         // Mail that is held anyway takes no slot.
-        if state.held(purpose, now, self.instances).is_some() {
+        if state.puts_off(purpose, now, self.instances).is_some() {
             return Ok(Duration::ZERO);
         }
         let rate = state.rate();
@@ -165,8 +165,8 @@ impl Pace {
     }
 
     /// What stops mail of this purpose for now.
-    pub fn held(&self, purpose: Purpose, now: Duration) -> Option<(Hold, String)> {
-        self.state().held(purpose, now, self.instances)
+    pub fn puts_off(&self, purpose: Purpose, now: Duration) -> Option<(PutOff, String)> {
+        self.state().puts_off(purpose, now, self.instances)
     }
 
     /// A mail was sent.
@@ -175,16 +175,16 @@ impl Pace {
     }
 
     /// SES has refused a mail for this reason.
-    pub fn refused(&self, hold: Hold, now: Duration) {
+    pub fn refused(&self, put_off: PutOff, now: Duration) {
         let mut state = self.state();
-        match hold {
-            Hold::Rate => {
+        match put_off {
+            PutOff::Rate => {
                 let part = (state.part_of_share(now) * SLOWED).max(SLOWEST);
                 state.slowed = Some((part, now));
                 state.refused = Some(now);
             }
-            Hold::Quota => state.used_up = Some(now),
-            Hold::Stopped => state.stopped = Some(now),
+            PutOff::Quota => state.used_up = Some(now),
+            PutOff::Stopped => state.stopped = Some(now),
         }
     }
 
@@ -255,10 +255,15 @@ impl State {
         (estimated >= quota * MARKETING_QUOTA).then_some((estimated, quota))
     }
 
-    fn held(&self, purpose: Purpose, now: Duration, instances: f64) -> Option<(Hold, String)> {
+    fn puts_off(
+        &self,
+        purpose: Purpose,
+        now: Duration,
+        instances: f64,
+    ) -> Option<(PutOff, String)> {
         if self.account.is_some_and(|account| !account.sends) {
             let why = "SES takes no mail from this account: sending is paused or suspended";
-            return Some((Hold::Stopped, why.to_owned()));
+            return Some((PutOff::Stopped, why.to_owned()));
         }
         let since_used_up = self.used_up.map(|at| now.saturating_sub(at));
         let waits = match purpose {
@@ -267,7 +272,7 @@ impl State {
         };
         if since_used_up.is_some_and(|since| since < waits) {
             let why = "SES: the account has sent as many mails as it may in 24 hours";
-            return Some((Hold::Quota, why.to_owned()));
+            return Some((PutOff::Quota, why.to_owned()));
         }
         let (sent, quota) = match purpose {
             Purpose::Transactional => None,
@@ -277,7 +282,7 @@ impl State {
             "SES: about {sent:.0} of the {quota:.0} mails are sent that the account may send in 24 hours; what is left is \
              kept for transactional mail"
         );
-        Some((Hold::Quota, why))
+        Some((PutOff::Quota, why))
     }
 
     fn is_in_doubt(&self, now: Duration, instances: f64) -> bool {
@@ -375,7 +380,7 @@ mod tests {
     #[test]
     fn marketing_mail_gives_way_where_the_rate_is_used_up_and_comes_back() {
         let pace = pace(USUAL);
-        pace.refused(Hold::Rate, seconds(1.0));
+        pace.refused(PutOff::Rate, seconds(1.0));
         // Half of its share: one every 1.8 seconds at first.
         let marketing = slots(&pace, Marketing, 1.0, 8.0);
         assert!((4..=5).contains(&marketing), "{marketing}");
@@ -384,7 +389,7 @@ mod tests {
         assert!((pace.state().part_of_share(seconds(23.5)) - 0.75).abs() < 1e-9);
         assert!((pace.state().part_of_share(seconds(46.0)) - 1.0).abs() < 1e-9);
         for _ in 0..50 {
-            pace.refused(Hold::Rate, seconds(200.0));
+            pace.refused(PutOff::Rate, seconds(200.0));
         }
         assert!((pace.state().part_of_share(seconds(200.0)) - SLOWEST).abs() < f64::EPSILON);
     }
@@ -395,34 +400,34 @@ mod tests {
         for _ in 0..99 {
             pace.left();
         }
-        assert_eq!(pace.held(Marketing, seconds(90.0)), None);
+        assert_eq!(pace.puts_off(Marketing, seconds(90.0)), None);
         pace.left();
-        let (hold, why) = pace.held(Marketing, seconds(90.0)).unwrap();
-        assert_eq!(hold, Hold::Quota);
+        let (put_off, why) = pace.puts_off(Marketing, seconds(90.0)).unwrap();
+        assert_eq!(put_off, PutOff::Quota);
         assert!(why.contains("45000 of the 50000"), "{why}");
-        assert_eq!(pace.held(Transactional, seconds(90.0)), None);
+        assert_eq!(pace.puts_off(Transactional, seconds(90.0)), None);
         // Others may have sent less, so SES is asked, once a minute, and counts.
         assert!(pace.asks(seconds(91.0)));
         assert!(!pace.asks(seconds(92.0)));
         pace.said(Account { sent: 44_200.0, ..USUAL }, seconds(91.0));
-        assert_eq!(pace.held(Marketing, seconds(92.0)), None);
+        assert_eq!(pace.puts_off(Marketing, seconds(92.0)), None);
         let without = Account { quota: None, sent: 1e9, ..USUAL };
         pace.said(without, seconds(93.0));
-        assert_eq!(pace.held(Marketing, seconds(94.0)), None);
+        assert_eq!(pace.puts_off(Marketing, seconds(94.0)), None);
     }
 
     #[test]
     fn a_quota_that_is_used_up_and_an_account_that_may_not_send_hold_all_mail_for_a_while() {
         let pace = pace(USUAL);
-        pace.refused(Hold::Quota, seconds(100.0));
-        let held = |purpose, at| pace.held(purpose, seconds(at)).map(|(hold, _)| hold);
-        assert_eq!(held(Transactional, 159.0), Some(Hold::Quota));
+        pace.refused(PutOff::Quota, seconds(100.0));
+        let held = |purpose, at| pace.puts_off(purpose, seconds(at)).map(|(put_off, _)| put_off);
+        assert_eq!(held(Transactional, 159.0), Some(PutOff::Quota));
         assert_eq!(held(Transactional, 160.0), None);
-        assert_eq!(held(Marketing, 699.0), Some(Hold::Quota));
+        assert_eq!(held(Marketing, 699.0), Some(PutOff::Quota));
         assert_eq!(held(Marketing, 700.0), None);
         assert!(pace.asks(seconds(101.0)));
         pace.said(Account { sends: false, ..USUAL }, seconds(101.0));
-        assert_eq!(held(Transactional, 1_000.0), Some(Hold::Stopped));
+        assert_eq!(held(Transactional, 1_000.0), Some(PutOff::Stopped));
         // Mail that is held takes no slot.
         assert_eq!(pace.slot(Marketing, seconds(1_000.0), Duration::ZERO), Ok(Duration::ZERO));
         assert_eq!(pace.slot(Marketing, seconds(1_000.0), Duration::ZERO), Ok(Duration::ZERO));
@@ -470,11 +475,11 @@ mod tests {
         assert!(!pace.asks(seconds(3_659.0)));
         assert!(pace.asks(seconds(3_691.0)));
         pace.said(USUAL, seconds(3_691.0));
-        pace.refused(Hold::Rate, seconds(3_700.0));
+        pace.refused(PutOff::Rate, seconds(3_700.0));
         assert!(!pace.asks(seconds(3_800.0)));
         assert!(pace.asks(seconds(4_000.0)));
         pace.said(USUAL, seconds(4_000.0));
-        pace.refused(Hold::Stopped, seconds(4_001.0));
+        pace.refused(PutOff::Stopped, seconds(4_001.0));
         assert!(pace.asks(seconds(4_100.0)));
     }
 }

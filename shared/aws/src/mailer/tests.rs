@@ -114,25 +114,25 @@ async fn a_rate_or_a_quota_that_is_used_up_and_a_service_that_takes_none_fail_no
     const RATE: &str = "Maximum sending rate exceeded.";
     const QUOTA: &str = "Daily message quota exceeded.";
     for (status, kind, said, hold) in [
-        (429, "TooManyRequestsException", RATE, Hold::Rate),
-        (400, "ThrottlingException", RATE, Hold::Rate),
-        (400, "Throttling", RATE, Hold::Rate),
-        (400, "ThrottlingException", "Rate exceeded", Hold::Rate),
-        (429, "TooManyRequestsException", QUOTA, Hold::Quota),
-        (400, "ThrottlingException", QUOTA, Hold::Quota),
-        (400, "LimitExceededException", "for now", Hold::Quota),
-        (400, "SendingPausedException", "not from here", Hold::Stopped),
-        (400, "AccountSuspendedException", "not from here", Hold::Stopped),
-        (400, "MailFromDomainNotVerifiedException", "not from here", Hold::Stopped),
-        (404, "NotFoundException", "not from here", Hold::Stopped),
-        (403, "AccessDeniedException", "not from here", Hold::Stopped),
-        (401, "UnrecognizedClientException", "not from here", Hold::Stopped),
-        (400, "AccessDeniedException", "not from here", Hold::Stopped),
-        (400, "RequestExpired", "not from here", Hold::Stopped),
-        (503, "ServiceUnavailable", "not now", Hold::Stopped),
+        (429, "TooManyRequestsException", RATE, PutOff::Rate),
+        (400, "ThrottlingException", RATE, PutOff::Rate),
+        (400, "Throttling", RATE, PutOff::Rate),
+        (400, "ThrottlingException", "Rate exceeded", PutOff::Rate),
+        (429, "TooManyRequestsException", QUOTA, PutOff::Quota),
+        (400, "ThrottlingException", QUOTA, PutOff::Quota),
+        (400, "LimitExceededException", "for now", PutOff::Quota),
+        (400, "SendingPausedException", "not from here", PutOff::Stopped),
+        (400, "AccountSuspendedException", "not from here", PutOff::Stopped),
+        (400, "MailFromDomainNotVerifiedException", "not from here", PutOff::Stopped),
+        (404, "NotFoundException", "not from here", PutOff::Stopped),
+        (403, "AccessDeniedException", "not from here", PutOff::Stopped),
+        (401, "UnrecognizedClientException", "not from here", PutOff::Stopped),
+        (400, "AccessDeniedException", "not from here", PutOff::Stopped),
+        (400, "RequestExpired", "not from here", PutOff::Stopped),
+        (503, "ServiceUnavailable", "not now", PutOff::Stopped),
     ] {
         let (sent, server) = sent(PreparedAnswer::error(status, kind, said)).await;
-        let Err(MailError::Held(held, _)) = &sent else { panic!("{kind}: {sent:?}") };
+        let Err(MailError::PutOff(held, _)) = &sent else { panic!("{kind}: {sent:?}") };
         assert_eq!(*held, hold, "{kind}: {said}");
         assert_eq!(server.asked().len(), 1, "{kind}: a mail is asked for once");
     }
@@ -163,7 +163,9 @@ async fn a_sender_that_is_not_verified_holds_mail_and_a_recipient_in_the_sandbox
         "arn:aws:ses:eu-central-1:123456789012:identity/example.com",
     ] {
         let sent = answered(sender).await;
-        let Err(MailError::Held(Hold::Stopped, why)) = &sent else { panic!("{sender}: {sent:?}") };
+        let Err(MailError::PutOff(PutOff::Stopped, why)) = &sent else {
+            panic!("{sender}: {sent:?}")
+        };
         assert!(why.contains("verify") && why.contains("jo@example.com"), "{why}");
     }
     for recipient in ["ann@example.com", "Ann@Example.com"] {
@@ -204,7 +206,7 @@ async fn a_mail_leaves_once_whatever_became_of_the_connection_of_the_one_before(
         let mailer = SesMailer::new(clients(&server.url).ses(), None, 10);
         let slot = mailer.send_slot(Purpose::Transactional, Duration::ZERO).await;
         assert_eq!(
-            (slot, mailer.pace.held(Purpose::Marketing, uptime())),
+            (slot, mailer.pace.puts_off(Purpose::Marketing, uptime())),
             (Ok(Duration::ZERO), None)
         );
         for _ in 0..3 {
@@ -221,7 +223,7 @@ async fn ses_whose_tls_is_silent_fails_no_mail_and_leaves_none_unknown() {
     let url = format!("https://localhost:{}", silent.local_addr().unwrap().port());
     let mailer = SesMailer::new(clients(&url).ses(), None, 10);
     let sent = mailer.send(&mail()).await;
-    let Err(MailError::Held(Hold::Stopped, why)) = &sent else { panic!("{sent:?}") };
+    let Err(MailError::PutOff(PutOff::Stopped, why)) = &sent else { panic!("{sent:?}") };
     assert!(why.contains("no connection within 5 seconds"), "{why}");
 }
 
@@ -229,12 +231,12 @@ async fn ses_whose_tls_is_silent_fails_no_mail_and_leaves_none_unknown() {
 async fn ses_that_is_not_reached_fails_no_mail() {
     let mailer = SesMailer::new(clients(&unused_address().await).ses(), None, 10);
     let sent = mailer.send(&mail()).await;
-    assert!(matches!(sent, Err(MailError::Held(Hold::Stopped, _))), "{sent:?}");
+    assert!(matches!(sent, Err(MailError::PutOff(PutOff::Stopped, _))), "{sent:?}");
     let mailer = SesMailer::new(clients("http://nobody.invalid").ses(), None, 10);
     let sent = mailer.send(&mail()).await;
-    assert!(matches!(sent, Err(MailError::Held(Hold::Stopped, _))), "{sent:?}");
+    assert!(matches!(sent, Err(MailError::PutOff(PutOff::Stopped, _))), "{sent:?}");
     let unmade = outcome(&SdkError::construction_failure("no credentials"), &mail());
-    assert!(matches!(unmade, MailError::Held(Hold::Stopped, _)), "{unmade:?}");
+    assert!(matches!(unmade, MailError::PutOff(PutOff::Stopped, _)), "{unmade:?}");
 }
 
 const ACCOUNT: &str = r#"{
@@ -263,11 +265,11 @@ async fn what_the_account_may_send_is_asked_once_and_kept_to() {
     assert!(asked.head.starts_with("GET /v2/email/account HTTP/1.1"), "{}", asked.head);
     // Nine tenths of a hundred.
     for _ in 0..10 {
-        assert_eq!(mailer.held(Purpose::Marketing), None);
+        assert_eq!(mailer.puts_off(Purpose::Marketing), None);
         mailer.send(&mail()).await.unwrap();
     }
-    let held = mailer.held(Purpose::Marketing).map(|(hold, _)| hold);
-    assert_eq!((held, mailer.held(Purpose::Transactional)), (Some(Hold::Quota), None));
+    let held = mailer.puts_off(Purpose::Marketing).map(|(hold, _)| hold);
+    assert_eq!((held, mailer.puts_off(Purpose::Transactional)), (Some(PutOff::Quota), None));
 }
 
 /// SES answers this once a second for the whole account, and refuses all other calls.
@@ -322,8 +324,8 @@ async fn an_account_that_may_not_send_holds_all_mail() {
             mailer.send_slot(Purpose::Transactional, Duration::ZERO).await,
             Ok(Duration::ZERO)
         );
-        let held = mailer.held(Purpose::Transactional).map(|(hold, _)| hold);
-        assert_eq!(held, Some(Hold::Stopped), "{account}");
+        let held = mailer.puts_off(Purpose::Transactional).map(|(hold, _)| hold);
+        assert_eq!(held, Some(PutOff::Stopped), "{account}");
     }
 }
 
@@ -343,6 +345,6 @@ async fn mail_leaves_at_the_usual_rate_where_ses_does_not_say_what_the_account_m
             let slot = mailer.send_slot(Purpose::Transactional, Duration::ZERO).await;
             assert_eq!(slot, Ok(Duration::ZERO));
         }
-        assert_eq!(mailer.held(Purpose::Marketing), None);
+        assert_eq!(mailer.puts_off(Purpose::Marketing), None);
     }
 }

@@ -26,7 +26,8 @@ impl DynamoTable {
         let lost = Lost::default();
         match write {
             Write::Put { item, condition } => {
-                let Guard { expression, values } = Guard::of(*condition);
+                let ConditionExpression { expression, values } =
+                    ConditionExpression::of(*condition);
                 let answer = self
                     .client
                     .put_item()
@@ -51,7 +52,8 @@ impl DynamoTable {
                 }
             }
             Write::Delete { key, condition } => {
-                let Guard { expression, values } = Guard::of(*condition);
+                let ConditionExpression { expression, values } =
+                    ConditionExpression::of(*condition);
                 let answer = self
                     .client
                     .delete_item()
@@ -169,7 +171,8 @@ impl DynamoTable {
         let action = TransactWriteItem::builder();
         let built = match write {
             Write::Put { item, condition } => {
-                let Guard { expression, values } = Guard::of(*condition);
+                let ConditionExpression { expression, values } =
+                    ConditionExpression::of(*condition);
                 Put::builder()
                     .table_name(&self.name)
                     .set_item(Some(attributes_of(item)?))
@@ -180,7 +183,8 @@ impl DynamoTable {
                     .map(|put| action.put(put))
             }
             Write::Delete { key, condition } => {
-                let Guard { expression, values } = Guard::of(*condition);
+                let ConditionExpression { expression, values } =
+                    ConditionExpression::of(*condition);
                 Delete::builder()
                     .table_name(&self.name)
                     .set_key(Some(of_key(key)))
@@ -191,7 +195,8 @@ impl DynamoTable {
                     .map(|delete| action.delete(delete))
             }
             Write::Check { key, condition } => {
-                let Guard { expression, values } = Guard::of(*condition);
+                let ConditionExpression { expression, values } =
+                    ConditionExpression::of(*condition);
                 ConditionCheck::builder()
                     .table_name(&self.name)
                     .set_key(Some(of_key(key)))
@@ -218,12 +223,12 @@ impl DynamoTable {
 }
 
 /// A condition as DynamoDB's expression.
-struct Guard {
+struct ConditionExpression {
     expression: Option<String>,
     values: Option<Attributes>,
 }
 
-impl Guard {
+impl ConditionExpression {
     fn of(condition: Condition) -> Self {
         let (expression, values) = match condition {
             Condition::Always => (None, None),

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::compact::CollectCompactly as _;
 use crate::field::FieldType;
 use crate::ids::{CampaignId, ElementId, FieldKey, ObjectType};
-use crate::time::{Daytime, Hours, Instant, Span, TimeOfDay, Weekdays, Zone};
+use crate::time::{Daytime, Hours, Span, TimeOfDay, Weekdays};
 
 pub use super::elements::{
     Arrival, Branch, ChangeTags, DateTimer, Edge, EdgeKey, Element, Empty, End, EventElement, Goal,
     Method, Of, Otherwise, Past, Repeat, Reset, Restart, SendEmail, SetField, Split, Start,
-    StartCampaign, StopCampaign, Unmet, Until, Wait, Webhook, WeightedEdge, Window,
+    StartCampaign, StopCampaign, Unmet, Until, Wait, Webhook, WeightedEdge, Window, other_than,
 };
 pub use crate::one_or_many::OneOrMany;
 
@@ -132,10 +132,9 @@ impl ObjectDefinition {
     /// The shortest time for which a type may say that its objects are kept (R74).
     pub const LEAST_KEPT: Span = Span::days(1);
 
-    /// Whether that is too short a time to keep objects, on an ordinary day of 24 hours.
+    /// Whether that is too short a time to keep objects.
     pub fn is_too_short(keep: Span) -> bool {
-        let end = |span: Span| span.after(Instant::UNIX_EPOCH, Zone::UTC);
-        end(keep) < end(Self::LEAST_KEPT)
+        Self::LEAST_KEPT.is_longer_than(keep)
     }
 
     /// How long an object without tokens is kept after its last change (R74).

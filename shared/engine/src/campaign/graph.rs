@@ -72,7 +72,7 @@ impl Graph {
         graph.entries = vec![0; all.len()];
         for from in all {
             // Of a reset of this campaign a token of the next run goes on (R11).
-            if graph.lets_in(from) || graph.arrival(from) == Arrival::BeginsNextRun {
+            if graph.element_at(from).lets_in() || graph.arrival(from) == Arrival::BeginsNextRun {
                 let is_event = |place| matches!(graph.element_at(place), Element::Event(_));
                 let passes = |place| place == from || (graph.is_passed(place) && !is_event(place));
                 let reached = graph.reached(from, passes);
@@ -164,11 +164,6 @@ impl Graph {
         &self.reads.person
     }
 
-    /// The custom events that it reacts to.
-    pub fn custom_events(&self) -> &[String] {
-        &self.custom_events
-    }
-
     /// Whether a start that reads this is looked at because of a change of the subject (R6). In a
     /// campaign about objects, one that reads more than the object is looked at on every change of
     /// the object: a change of the contact concerns no object without tokens (R72).
@@ -212,10 +207,6 @@ impl Graph {
 
     fn arrival(&self, place: usize) -> Arrival {
         self.element_at(place).arrival(&self.document.id)
-    }
-
-    fn lets_in(&self, place: usize) -> bool {
-        matches!(self.element_at(place), Element::Start(_) | Element::Event(_))
     }
 
     /// Whether a token that comes to the element can go on by its edges in the same run.

@@ -15,7 +15,7 @@ use crate::problem::{Problem, Severity};
 pub const LONGEST_DOCUMENT_BYTES: usize = 1024 * 1024;
 
 /// How many lists and maps may lie in one another.
-pub const DEEPEST_NESTING: usize = 64;
+const DEEPEST_NESTING: usize = 64;
 
 /// The longest key, in bytes; paths are made of keys.
 const LONGEST_KEY_BYTES: usize = 1024;

@@ -17,12 +17,12 @@ use super::refusal::Refusal;
 use crate::problem::{Problem, in_order};
 
 pub use super::node::{Path as KeyPath, PathSegment, Place};
-pub use super::parse::{DEEPEST_NESTING, LONGEST_DOCUMENT_BYTES};
+pub use super::parse::LONGEST_DOCUMENT_BYTES;
 pub use super::places::Places;
 
 /// A document that could be read, and the places of everything in it.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct LocatedDocument {
     /// The document.
     pub document: Document,
     /// Where its keys and values are in the text.
@@ -31,7 +31,7 @@ pub struct Source {
 
 /// Reads the text of a campaign; otherwise everything that keeps it from being read, in order of
 /// place.
-pub fn read(text: &str) -> Result<Source, Vec<Problem>> {
+pub fn read(text: &str) -> Result<LocatedDocument, Vec<Problem>> {
     let mut problems = Vec::new();
     let root = match parse(text, &mut problems) {
         Ok(root) => root,
@@ -42,7 +42,9 @@ pub fn read(text: &str) -> Result<Source, Vec<Problem>> {
     };
     let document = DocumentReader { root: &root, problems: &mut problems }.document();
     match document {
-        Some(document) if problems.is_empty() => Ok(Source { document, places: Places(root) }),
+        Some(document) if problems.is_empty() => {
+            Ok(LocatedDocument { document, places: Places(root) })
+        }
         Some(_) | None => {
             in_order(&mut problems);
             problems.truncate(MOST_PROBLEMS);

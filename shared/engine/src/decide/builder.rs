@@ -40,7 +40,7 @@ pub(super) struct DecisionBuilder<'a> {
     /// that no later decision applies it again.
     pub(super) reached: bool,
     /// The place in its chain of the path that went on last.
-    pub(super) path: Option<Causality>,
+    pub(super) last_path_causality: Option<Causality>,
     pub(super) writes: Vec<ContactWrite>,
     /// What is written to the person whose object the subject is (R72).
     pub(super) person_writes: Vec<ContactWrite>,
@@ -74,7 +74,7 @@ impl<'a> DecisionBuilder<'a> {
             effects: Vec::new(),
             delta: Tally::default(),
             reached: false,
-            path: None,
+            last_path_causality: None,
             writes: Vec::new(),
             person_writes: Vec::new(),
             records: Vec::new(),
@@ -276,7 +276,7 @@ impl<'a> DecisionBuilder<'a> {
                 (_, ignored) => Decision::Ignore(ignored.unwrap_or(Ignored::NothingConcerned)),
             };
         }
-        self.settle_status();
+        self.clear_what_is_over();
         self.keep_last_commands();
         if self.situation.enrollment.is_none() {
             self.next.created =
@@ -320,7 +320,7 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     /// Removes what is no longer needed.
-    fn settle_status(&mut self) {
+    fn clear_what_is_over(&mut self) {
         if self.next.status != Status::AwaitingRestart {
             self.next.restart_chain = None;
             if self.next.parked.is_none()

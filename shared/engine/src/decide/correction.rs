@@ -33,13 +33,17 @@ pub fn message_left_after_all(
     let what = Happened::MessageSettled { outcome: Outcome::Sent, reason: None };
     let lines = vec![Line { run, element: Some(element.clone()), what }];
     let records = vec![Record { at: now, because: Cause::Message, lines }];
-    Some(Advance { records, delta, ..as_of_nothing_else(next) })
+    Some(Advance { records, delta, ..advance_without_effects(next) })
 }
 
-/// Changes up to the contact's `rev` `sees` will not come any more: they are taken as seen. `None`
-/// if the enrollment has seen more than `seen` meanwhile.
-pub fn missing_changes_seen(before: &Enrollment, seen: u64, sees: u64) -> Option<Enrollment> {
-    (before.seen == seen).then(|| Enrollment { seen: sees, ..written_again(before) })
+/// Changes up to the contact's `rev` `now_seen` will not come any more: they are taken as seen.
+/// `None` if the enrollment has seen more than `was_seen` meanwhile.
+pub fn missing_changes_seen(
+    before: &Enrollment,
+    was_seen: u64,
+    now_seen: u64,
+) -> Option<Enrollment> {
+    (before.seen == was_seen).then(|| Enrollment { seen: now_seen, ..written_again(before) })
 }
 
 /// The same state under the next `rev`, for what is stored beside it.
@@ -48,7 +52,7 @@ pub fn written_again(before: &Enrollment) -> Enrollment {
 }
 
 /// An advance from which nothing follows.
-pub(super) fn as_of_nothing_else(enrollment: Enrollment) -> Advance {
+pub(super) fn advance_without_effects(enrollment: Enrollment) -> Advance {
     Advance {
         enrollment,
         writes: Vec::new(),

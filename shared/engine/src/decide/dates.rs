@@ -193,7 +193,7 @@ impl DecisionBuilder<'_> {
     }
 
     /// The date timers at which tokens rest: step, element, rest.
-    pub(super) fn date_tokens(&self) -> Vec<(u32, ElementId, DateRest)> {
+    fn date_tokens(&self) -> Vec<(u32, ElementId, DateRest)> {
         self.next
             .tokens
             .iter()

@@ -5,7 +5,7 @@
 //! them. In both cases nothing of the old run is left: timers are cancelled, messages that have not
 //! left are dropped, and what was parked is discarded, each with its line.
 
-use super::correction::{as_of_nothing_else, written_again};
+use super::correction::{advance_without_effects, written_again};
 use super::{Advance, Effect};
 use crate::contact::{Causality, Chain};
 use crate::enrollment::{Enrollment, Guard, MessageRest, Rest, Status, Token};
@@ -46,7 +46,7 @@ pub fn hold_undecided(before: Option<&Enrollment>, zone: Zone, now: Instant) -> 
     }
     next.rev += 1;
     let records = vec![Record { at: now, because: Cause::Defect, lines }];
-    Some(Advance { effects, records, ..as_of_nothing_else(next) })
+    Some(Advance { effects, records, ..advance_without_effects(next) })
 }
 
 /// After a release, what was in quarantine has been decided: removes the mark that it comes first.

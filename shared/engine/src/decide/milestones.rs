@@ -86,7 +86,7 @@ impl<'a> DecisionBuilder<'a> {
             self.recheck(at, contact);
         }
         self.handle_parked_entries(by);
-        self.occasion.because(resumed, causality);
+        self.occasion.replace_cause(resumed, causality);
         for token in self.next.tokens.clone() {
             if self.next.token(token.step) != Some(&token) {
                 continue;

@@ -176,7 +176,7 @@ use crate::history::Cause;
 pub const DEEPEST: u8 = 20;
 
 /// The most elements that one event moves a token over (R41).
-pub const MOST_MOVES: u32 = 100;
+const MOST_MOVES: u32 = 100;
 
 /// Decides.
 pub fn decide(situation: &Situation<'_>, event: &Event) -> Decision {

@@ -56,7 +56,7 @@ impl<'a> Occasion<'a> {
     }
 
     /// The same instant and the same contact, for another reason.
-    pub(super) fn because(&mut self, cause: Cause, causality: Causality) {
+    pub(super) fn replace_cause(&mut self, cause: Cause, causality: Causality) {
         self.cause = cause;
         self.causality = causality;
     }

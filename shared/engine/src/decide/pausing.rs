@@ -154,7 +154,7 @@ impl DecisionBuilder<'_> {
             }
             let because = Box::new(entry.because.clone());
             let cause = Cause::ResumedBy { by: by.map(str::to_owned), parked: Some(because) };
-            self.occasion.because(cause, entry.causality);
+            self.occasion.replace_cause(cause, entry.causality);
             self.handle_parked(entry, &parked[nth + 1..], &mut fired);
         }
     }

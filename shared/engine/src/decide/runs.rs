@@ -92,7 +92,7 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     /// *Stop campaign* (R16): the contact may not enter until it is reset.
-    pub(super) fn stop(&mut self, id: Option<&ElementId>) {
+    fn stop(&mut self, id: Option<&ElementId>) {
         self.end_all();
         self.discard_parked();
         self.next.held = None;
@@ -102,7 +102,7 @@ impl<'a> DecisionBuilder<'a> {
 
     /// *Stop campaign* with *reset contacts*, and a reset from outside (R16): the contact may enter
     /// again.
-    pub(super) fn reset(&mut self, id: Option<&ElementId>) {
+    fn reset(&mut self, id: Option<&ElementId>) {
         self.next_run();
         self.line(id, Happened::Reset);
     }
@@ -154,7 +154,7 @@ impl<'a> DecisionBuilder<'a> {
 
     /// Whether the contact was never in the campaign, changes applied in this decision included
     /// (R16).
-    pub(super) fn is_never_enrolled(&self) -> bool {
+    fn is_never_enrolled(&self) -> bool {
         self.situation.enrollment.is_none() && !self.must_be_committed()
     }
 

@@ -6,7 +6,7 @@
 use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;
 use super::{Effect, MOST_MOVES};
-use crate::campaign::format::{Element, Goal, Of, SetField, Split, Unmet};
+use crate::campaign::format::{Element, Goal, Of, SetField, Split, Unmet, other_than};
 use crate::contact::Patch;
 use crate::enrollment::{Guard, Rest, Status};
 use crate::field::FieldValue;
@@ -55,7 +55,7 @@ impl DecisionBuilder<'_> {
         }
         if self.graph.document.settings.multiple_send {
             // Its cause is the path that ended, not the occasion on which it went on (R13).
-            self.restart(None, self.path.unwrap_or(self.occasion.causality()));
+            self.restart(None, self.last_path_causality.unwrap_or(self.occasion.causality()));
         }
     }
 
@@ -177,7 +177,7 @@ impl DecisionBuilder<'_> {
 
     /// The other campaign that an element names; `None` if it means its own.
     fn other(&self, campaign: Option<&CampaignId>) -> Option<CampaignId> {
-        campaign.filter(|campaign| **campaign != self.situation.campaign.id).cloned()
+        other_than(&self.situation.campaign.id, campaign).cloned()
     }
 
     /// Sends a command to another campaign; the token goes on at once.

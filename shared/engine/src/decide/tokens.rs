@@ -70,13 +70,13 @@ impl DecisionBuilder<'_> {
     pub(super) fn take(&mut self, step: u32) -> Option<Token> {
         let place = self.next.tokens.iter().position(|token| token.step == step)?;
         let token = self.next.tokens.remove(place);
-        self.path = Some(token.causality);
+        self.last_path_causality = Some(token.causality);
         Some(token)
     }
 
     /// Sends a token on. `None`, or an element that does not exist, is the end of its path.
     pub(super) fn send_on(&mut self, to: Option<&ElementId>, mut in_flight: InFlightToken) {
-        self.path = Some(in_flight.causality);
+        self.last_path_causality = Some(in_flight.causality);
         if let Some(to) = to
             && self.graph.element(to).is_some()
         {

@@ -240,7 +240,7 @@ impl World {
         let before = contact.rev;
         let changed = contact.apply(patch, by.clone(), None, now, 0).is_some();
         if changed {
-            contact.made_knowing(before, Some(self.catalog));
+            contact.note_known_catalog(before, Some(self.catalog));
             let image = Box::new(contact.clone());
             self.waiting.push(SimulatedWork::Contact { before, image });
         } else {

@@ -145,7 +145,7 @@ impl World {
             }
             if let Some(object) = self.contacts.get_mut(&id).filter(|_| fresh > 0) {
                 any = true;
-                object.made_knowing(rev, Some(self.catalog));
+                object.note_known_catalog(rev, Some(self.catalog));
                 let image = Box::new(object.clone());
                 self.waiting.push(SimulatedWork::Contact { before: rev, image });
             }

@@ -313,7 +313,7 @@ impl World {
         let before = latest.rev;
         ContactWrite::apply_all(writes, latest, self.now);
         if latest.rev > before {
-            latest.made_knowing(before, Some(self.catalog));
+            latest.note_known_catalog(before, Some(self.catalog));
             let image = Box::new(latest.clone());
             self.waiting.push(SimulatedWork::Contact { before, image });
         }

@@ -89,6 +89,12 @@ impl Span {
         self.days == 0 && self.seconds == 0
     }
 
+    /// Whether it is longer than another, on an ordinary day of 24 hours.
+    pub fn is_longer_than(self, other: Self) -> bool {
+        let end = |span: Self| span.after(Instant::UNIX_EPOCH, Zone::UTC);
+        end(self) > end(other)
+    }
+
     /// The instant this span after `at`: first the calendar days, at the same local time in the
     /// zone (R4), then the exact time. A negative span gives an earlier instant.
     pub fn after(self, at: Instant, zone: Zone) -> Instant {

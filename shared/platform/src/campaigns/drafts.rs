@@ -6,7 +6,7 @@
 //! was written, with the name of the API key that wrote it.
 
 use dacapo_authoring::difference::Difference;
-use dacapo_engine::campaign::reader::{self, Source};
+use dacapo_engine::campaign::reader::{self, LocatedDocument};
 use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::Problem;
 use serde::{Deserialize, Serialize};
@@ -158,7 +158,7 @@ impl Campaigns {
         &self,
         id: &CampaignId,
         text: &str,
-        source: &Source,
+        source: &LocatedDocument,
         by: &str,
         only_if: &OnlyIf,
     ) -> Result<Option<Saved>, CampaignError> {

@@ -6,7 +6,7 @@
 
 use dacapo_authoring::lint::{LintedCampaign, check_beside};
 use dacapo_engine::campaign::format::Document;
-use dacapo_engine::campaign::reader::Source;
+use dacapo_engine::campaign::reader::LocatedDocument;
 use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::problem::{Problem, Severity};
 
@@ -19,7 +19,7 @@ const MOST_ELEMENTS_BESIDE: usize = 5_000;
 /// Problems of a document, and what the lints find if it has no errors, in order of place.
 pub(super) fn with_findings(
     text: &str,
-    source: &Source,
+    source: &LocatedDocument,
     loaded: &Loaded,
     mut problems: Vec<Problem>,
 ) -> Vec<Problem> {
@@ -37,7 +37,10 @@ pub(super) fn with_findings(
 
 /// The newest versions of the other campaigns that are published, as many as the bound allows, the
 /// shortest first; and the ids of those that are left out.
-fn published_beside<'a>(source: &Source, loaded: &'a Loaded) -> (Vec<&'a Document>, Vec<&'a str>) {
+fn published_beside<'a>(
+    source: &LocatedDocument,
+    loaded: &'a Loaded,
+) -> (Vec<&'a Document>, Vec<&'a str>) {
     let others = loaded.campaigns.values().filter(|other| other.id != source.document.id);
     let newest = others.filter_map(|other| other.versions.values().next_back());
     let mut documents: Vec<&Document> = newest.map(|graph| &graph.document).collect();

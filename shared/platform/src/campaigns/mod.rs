@@ -16,7 +16,7 @@ mod statistics;
 use std::sync::Arc;
 
 use dacapo_engine::campaign::format::Sender;
-use dacapo_engine::campaign::reader::{self, Source};
+use dacapo_engine::campaign::reader::{self, LocatedDocument};
 use dacapo_engine::campaign::validate::{AccountView, Subjects, validate};
 use dacapo_engine::ids::{CampaignId, ObjectType};
 use dacapo_engine::problem::{Problem, Severity};
@@ -259,7 +259,7 @@ impl Campaigns {
 }
 
 /// Reads a document that is to be kept as this campaign's.
-fn read_document(id: &CampaignId, text: &str) -> Result<Source, CampaignError> {
+fn read_document(id: &CampaignId, text: &str) -> Result<LocatedDocument, CampaignError> {
     if text.len() > LONGEST_DRAFT {
         return Err(CampaignError::TooLarge { bytes: text.len() });
     }
@@ -282,13 +282,18 @@ impl Campaigns {
     /// Errors and warnings of a document in this account.
     /// What a campaign is about, as far as it is known: the draft that is checked may still change
     /// that, as long as it was never published.
-    fn subjects(&self, source: &Source, catalog: &Catalog, id: &CampaignId) -> Option<Subjects> {
+    fn subjects(
+        &self,
+        source: &LocatedDocument,
+        catalog: &Catalog,
+        id: &CampaignId,
+    ) -> Option<Subjects> {
         let head = catalog.campaigns.get(id)?;
         let known = head.version > 0 || *id != source.document.id;
         known.then(|| Subjects::of(head.per.as_ref()))
     }
 
-    fn problems(&self, source: &Source, catalog: &Catalog) -> Vec<Problem> {
+    fn problems(&self, source: &LocatedDocument, catalog: &Catalog) -> Vec<Problem> {
         let known = |id: &CampaignId| there(catalog, id).is_ok();
         let sender = catalog.settings.sender.is_some() || self.defaults.sender.is_some();
         let account = AccountView {
@@ -335,7 +340,7 @@ fn object_refused(kind: &ObjectType, why: &ObjectTypeRefused) -> Problem {
 }
 
 /// The name that people see: the id, where none is given.
-fn shown_name(source: &Source) -> String {
+fn shown_name(source: &LocatedDocument) -> String {
     let document = &source.document;
     let name = document.name.trim();
     if name.is_empty() { document.id.to_string() } else { name.to_owned() }

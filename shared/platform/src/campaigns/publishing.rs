@@ -8,7 +8,7 @@ use std::sync::Arc;
 use dacapo_engine::campaign::Reached;
 use dacapo_engine::campaign::format::Document;
 use dacapo_engine::campaign::graph::Graph;
-use dacapo_engine::campaign::reader::Source;
+use dacapo_engine::campaign::reader::LocatedDocument;
 use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::ids::CampaignId;
 use dacapo_engine::problem::{Problem, Severity};
@@ -221,7 +221,11 @@ impl Campaigns {
     }
 
     /// Declares in the catalog what a document declares, if it can be published.
-    fn declare(&self, catalog: &mut Catalog, source: &Source) -> Result<(), CampaignError> {
+    fn declare(
+        &self,
+        catalog: &mut Catalog,
+        source: &LocatedDocument,
+    ) -> Result<(), CampaignError> {
         let mut errors = self.problems(source, catalog);
         errors.retain(|problem| problem.severity == Severity::Error);
         if !errors.is_empty() {

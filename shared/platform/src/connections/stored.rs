@@ -213,10 +213,10 @@ pub(crate) struct ReceivedCall {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) made: Vec<ContactOfCall>,
     /// How often it was begun again because it had not been ended.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub(crate) attempts: u32,
     /// How many attempts in turn have been begun and not ended.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "crate::is_zero")]
     pub(crate) broken_off: u32,
     /// When the last of these attempts was begun.
     #[serde(
@@ -235,10 +235,6 @@ impl ReceivedCall {
     pub(crate) fn expires(&self) -> Instant {
         self.at + CALLS_KEPT
     }
-}
-
-fn is_zero(count: &u32) -> bool {
-    *count == 0
 }
 
 /// The body of a received call, as it came.

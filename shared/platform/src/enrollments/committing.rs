@@ -142,7 +142,7 @@ impl Decisions {
     fn written(&self, target: &Target<'_>) -> Option<Contact> {
         let mut contact = target.contact.clone().into_owned();
         let changes = ContactWrite::apply_all(target.writes, &mut contact, self.store.now());
-        contact.made_knowing(target.contact.rev, self.catalog.known_revision());
+        contact.note_known_catalog(target.contact.rev, self.catalog.known_revision());
         changes.then_some(contact)
     }
 

@@ -50,7 +50,10 @@ impl StoredEnrollment {
             (None, Some(_)) => true,
             (_, None) => self.delta.of_a_day().is_empty(),
         };
-        if !is_one || is_reset(&self.records) || deferred.version != self.enrollment.version {
+        if !is_one
+            || resets_statistics(&self.records)
+            || deferred.version != self.enrollment.version
+        {
             self.earlier = Some(deferred);
             return self;
         }
@@ -84,7 +87,7 @@ impl StoredEnrollment {
         });
         let took_over = self.first.is_some() || self.earlier.is_some();
         let is_active = self.enrollment.status == Status::Active;
-        if !is_near || took_over || !is_active || is_reset(&self.records) {
+        if !is_near || took_over || !is_active || resets_statistics(&self.records) {
             return self;
         }
         let mut delta = std::mem::take(&mut self.delta);
@@ -129,7 +132,7 @@ pub(crate) fn instant_of_deferred(deferred: &Deferred, enrollment: &Enrollment) 
 }
 
 /// Whether contributions to the statistics are subtracted.
-pub(crate) fn is_reset(records: &[Record]) -> bool {
+pub(crate) fn resets_statistics(records: &[Record]) -> bool {
     let lines = records.iter().flat_map(|record| &record.lines);
     lines.into_iter().any(|line| line.what == Happened::StatisticsReset)
 }

@@ -55,7 +55,7 @@ impl Decisions {
         let (mut catalog, mut as_of) = self.catalog.after_with_instant(contact.updated_at).await?;
         // A decision about a change has to know what was published, paused or resumed before it.
         if enrollment.is_some_and(|enrollment| !catalog.knows(request.campaign, enrollment))
-            || contact.knows_catalog().is_some_and(|known| catalog.rev < known)
+            || contact.known_catalog_revision().is_some_and(|known| catalog.rev < known)
         {
             (catalog, as_of) = self.catalog.after_with_instant(Instant::MAX_UTC).await?;
         }

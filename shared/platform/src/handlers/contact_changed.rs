@@ -158,13 +158,13 @@ impl ContactChanges {
                     followed = true;
                 }
                 EventOutcome::Committed(next) => {
-                    followed |= !is_quiet(&next.enrollment, contact);
+                    followed |= !had_no_effect(&next.enrollment, contact);
                     withdrawn.extend(next.withdrawn);
                 }
                 // Another writer has applied it: its outcome is in the enrollment as it is now.
                 EventOutcome::Ignored(Ignored::AlreadyApplied) if !followed => {
                     let now = self.decisions.state(&contact.id, id).await?;
-                    followed = now.is_some_and(|state| !is_quiet(&state.enrollment, contact));
+                    followed = now.is_some_and(|state| !had_no_effect(&state.enrollment, contact));
                 }
                 EventOutcome::Deliver(_) | EventOutcome::Ignored(_) => {}
             }
@@ -203,7 +203,7 @@ impl ContactChanges {
             return Ok(Some(Followed::Something));
         }
         let followed = |enrollment: &Enrollment| {
-            if is_quiet(enrollment, contact) {
+            if had_no_effect(enrollment, contact) {
                 Followed::Nothing([(campaign.clone(), enrollment.clone())].into())
             } else {
                 Followed::Something
@@ -240,7 +240,7 @@ enum Followed {
 }
 
 /// Whether the contact's last change, which the campaign has looked at, had no effect in it.
-fn is_quiet(enrollment: &Enrollment, contact: &Contact) -> bool {
+fn had_no_effect(enrollment: &Enrollment, contact: &Contact) -> bool {
     enrollment.no_effect.contains(&contact.rev)
 }
 

@@ -32,7 +32,7 @@ use crate::mail::{Envelope, MailRenderer, NO_SENDER, sender_of};
 use crate::mail_backoff;
 use crate::messages::{MessageLedger, MessageRecord, MessageStatus, TEST_KEPT};
 use crate::metrics::Metric;
-use crate::ports::{Hold, Mail, MailError, MailMode, Mailer, MessageName};
+use crate::ports::{Mail, MailError, MailMode, Mailer, MessageName, PutOff};
 use crate::rate_limited_log::{RateLimitedLog, without_addresses};
 use crate::store::{Store, item};
 use crate::table::{Condition, Key, TableError, Write};
@@ -149,17 +149,17 @@ impl MailDelivery {
         let mut record = MessageRecord {
             attempt: before.as_ref().map_or(1, |before| before.attempt + 1),
             stops: before.as_ref().map_or(0, |before| before.stops),
-            held_since: before.as_ref().and_then(|before| before.held_since),
+            put_off_since: before.as_ref().and_then(|before| before.put_off_since),
             ..MessageRecord::of(campaign, delivery, MessageStatus::Claimed, self.store.now())
         };
         let purpose = graph.document.emails.get(&delivery.email).map(|email| email.purpose);
-        if let Some((hold, reason)) = purpose.and_then(|purpose| self.mailer.held(purpose)) {
-            self.warn_of(&MailError::Held(hold, reason.clone()));
+        if let Some((put_off, reason)) = purpose.and_then(|purpose| self.mailer.puts_off(purpose)) {
+            self.warn_of(&MailError::PutOff(put_off, reason.clone()));
             // It was not rendered: the values of the last try stay.
             if let Some(before) = &before {
                 (record.to, record.values) = (before.to.clone(), before.values.clone());
             }
-            return self.put_off_untried(key, before.as_ref(), record, hold, reason).await;
+            return self.put_off_untried(key, before.as_ref(), record, put_off, reason).await;
         }
         let mail =
             match self.compose(&loaded, &graph, (contact, latest), delivery, &mut record).await? {
@@ -285,8 +285,8 @@ impl MailDelivery {
                 return self.put_off(key, Some(&claimed), next, reason, wait).await;
             }
             // The mail is as good as before.
-            Err(MailError::Held(hold, reason)) => {
-                return self.put_off_untried(key, Some(&claimed), next, hold, reason).await;
+            Err(MailError::PutOff(put_off, reason)) => {
+                return self.put_off_untried(key, Some(&claimed), next, put_off, reason).await;
             }
         };
         next.status = MessageStatus::Settled(settled.0);
@@ -302,14 +302,14 @@ impl MailDelivery {
         key: &Key,
         before: Option<&MessageRecord>,
         mut next: MessageRecord,
-        hold: Hold,
+        put_off: PutOff,
         reason: String,
     ) -> Result<Attempt, Error> {
         let now = self.store.now();
-        let since = *next.held_since.get_or_insert(now);
+        let since = *next.put_off_since.get_or_insert(now);
         next.attempt = next.attempt.saturating_sub(1);
         next.stops = next.stops.saturating_add(1);
-        let Some(wait) = mail_backoff::next(hold, now - since) else {
+        let Some(wait) = mail_backoff::next(put_off, now - since) else {
             let days = mail_backoff::LONGEST_WAIT.num_days();
             next.status = MessageStatus::Settled(Outcome::Failed);
             next.reason = Some(format!("given up after {days} days of waiting: {reason}"));
@@ -317,11 +317,11 @@ impl MailDelivery {
             let written = self.write_known(key, before, next.without_test()).await?;
             return Ok(written.map_or(Attempt::Lost, |_| Attempt::Settled(outcome, reason)));
         };
-        let put_off = self.put_off(key, before, next, reason, wait).await?;
-        if let (Attempt::NotBefore(_), Hold::Quota | Hold::Stopped) = (&put_off, hold) {
+        let attempt = self.put_off(key, before, next, reason, wait).await?;
+        if let (Attempt::NotBefore(_), PutOff::Quota | PutOff::Stopped) = (&attempt, put_off) {
             Metric::MessagesHeld.emit(1);
         }
-        Ok(put_off)
+        Ok(attempt)
     }
 
     /// It was definitely not sent, and is looked at again after a while.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use dacapo_engine::campaign::Campaign;
 use dacapo_engine::condition::PersonReads;
-use dacapo_engine::contact::{Change, Contact};
+use dacapo_engine::contact::{Change, Contact, PersonChange};
 use dacapo_engine::enrollment::Enrollment;
 use dacapo_engine::ids::{ContactId, ObjectType};
 
@@ -40,7 +40,7 @@ impl PersonChanges {
         changes: &[Change],
     ) -> Result<(), Error> {
         for (kind, reads) in read_by_types(loaded) {
-            if !changes.iter().any(|change| touches(change, &reads)) {
+            if !changes.iter().any(|change| PersonChange::of(change, person, &reads).is_some()) {
                 continue;
             }
             let mut enrolled: BTreeMap<ContactId, Vec<(&Campaign, Enrollment)>> = BTreeMap::new();
@@ -73,7 +73,8 @@ impl PersonChanges {
         person: &Contact,
         changes: &[(&Change, PersonReads)],
     ) -> Result<(), Error> {
-        if !changes.iter().any(|(change, reads)| touches(change, reads)) {
+        if !changes.iter().any(|(change, reads)| PersonChange::of(change, person, reads).is_some())
+        {
             return Ok(());
         }
         for _ in 0..TRIES {
@@ -90,7 +91,7 @@ impl PersonChanges {
             if fresh == 0 {
                 return Ok(());
             }
-            object.made_knowing(before.rev, person.knows_catalog());
+            object.note_known_catalog(before.rev, person.known_catalog_revision());
             let write = Write::put(self.contacts.item(&object)?, Condition::Rev(before.rev));
             if self.store.write_if_first(vec![write]).await? {
                 return Ok(());
@@ -112,12 +113,4 @@ fn read_by_types(loaded: &Loaded) -> BTreeMap<ObjectType, PersonReads> {
         }
     }
     by_type
-}
-
-/// Whether a change of a person touches what is read of persons.
-fn touches(change: &Change, reads: &PersonReads) -> bool {
-    let mut tags = change.added.iter().chain(change.refreshed.keys()).chain(change.removed.keys());
-    tags.any(|tag| reads.tags.contains(tag))
-        || change.fields.keys().any(|key| reads.fields.contains(key))
-        || change.event.as_ref().is_some_and(|event| reads.events.contains(event))
 }

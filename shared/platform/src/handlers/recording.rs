@@ -18,7 +18,9 @@ use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::statistics::{Gauge, Tally};
 use serde::{Deserialize, Serialize};
 
-use crate::enrollments::{Deferred, StoredEnrollment, instant_of, instant_of_deferred, is_reset};
+use crate::enrollments::{
+    Deferred, StoredEnrollment, instant_of, instant_of_deferred, resets_statistics,
+};
 use crate::error::Error;
 use crate::keys::{Keys, SHARDS, revision_of_history, subject_in};
 pub(crate) use crate::store::HISTORY_KEPT;
@@ -150,7 +152,7 @@ impl History {
             return Ok(entries);
         }
         let at = instant_of(&stored.records, &stored.enrollment);
-        let reset = is_reset(&stored.records);
+        let reset = resets_statistics(&stored.records);
         let (mut days, mut rest) = match stored.day {
             _ if reset => (self.days_to_take_off(decision, before, batch).await?, delta.clone()),
             Some(day) => (vec![(day, delta.clone())], Tally::default()),
@@ -264,7 +266,7 @@ impl History {
         }
         for other in same.iter().filter(|other| earlier(other.stored.stamp)) {
             let rev = other.stored.recorded_as();
-            if is_reset(&other.stored.records) {
+            if resets_statistics(&other.stored.records) {
                 last_reset = last_reset.max(rev);
             } else if let Some(day) = other.stored.day {
                 since.entry(rev).or_insert_with(|| (day, other.stored.delta.of_a_day()));

@@ -64,9 +64,9 @@ impl MailDelivery {
             at: self.store.now(),
             ..before.clone()
         };
-        if let Some((hold, reason)) = self.mailer.held(Purpose::Transactional) {
-            self.warn_of(&MailError::Held(hold, reason.clone()));
-            return self.put_off_untried(key, Some(before), record, hold, reason).await;
+        if let Some((put_off, reason)) = self.mailer.puts_off(Purpose::Transactional) {
+            self.warn_of(&MailError::PutOff(put_off, reason.clone()));
+            return self.put_off_untried(key, Some(before), record, put_off, reason).await;
         }
         // A no that was said since it was asked for holds, as it does for messages.
         let to = before.to.as_deref().unwrap_or_default();

@@ -272,13 +272,13 @@ impl Reconciler {
         &self,
         id: &ContactId,
         campaign: &CampaignId,
-        seen: u64,
-        sees: u64,
+        was_seen: u64,
+        now_seen: u64,
     ) -> Result<(), Error> {
         self.decisions
             .rewrite(id, campaign, |before| {
                 let before = before?;
-                let next = missing_changes_seen(&before.enrollment, seen, sees)?;
+                let next = missing_changes_seen(&before.enrollment, was_seen, now_seen)?;
                 let deferred = before.deferred.clone();
                 Some(StoredEnrollment { deferred, ..StoredEnrollment::of(next) })
             })

@@ -95,7 +95,7 @@ impl JobWorker {
         if job.ends_as.is_some() {
             return worker.give_up().await;
         }
-        match worker.take().await {
+        match worker.do_pages().await {
             Ok(done) => Ok(done),
             Err(error) if error.retryability() == Retryability::Permanent => {
                 tracing::error!(%error, job = job.seq, "a job cannot go on");
@@ -169,7 +169,8 @@ impl StepWorker<'_> {
         }
     }
 
-    async fn take(&mut self) -> Result<Done, Error> {
+    /// Does pages of the shard, as many as a step may, and notes after each where it is.
+    async fn do_pages(&mut self) -> Result<Done, Error> {
         for nth in 1.. {
             let mut next = self.shard.clone();
             let page_step = self.page_step(&mut next).await?;

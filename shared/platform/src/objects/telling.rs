@@ -86,7 +86,7 @@ impl Objects {
         if object.apply(&patch, by.clone(), None, now, 0).is_none() {
             empty_change(&mut object, by, now);
         }
-        object.made_knowing(older.rev, self.catalog.known_revision());
+        object.note_known_catalog(older.rev, self.catalog.known_revision());
         let mut writes = vec![Write::put(self.contacts.item(&object)?, Condition::Rev(older.rev))];
         writes.extend(self.erasure.of_object(newer).await?);
         let place = |key: &str| self.store.keys.object(write.kind, key);

@@ -327,7 +327,7 @@ impl Objects {
         if let Some(telling) = present.telling {
             telling.note(&patch, &mut object.told);
         }
-        object.made_knowing(0, self.catalog.known_revision());
+        object.note_known_catalog(0, self.catalog.known_revision());
         let change = object.recent.last().cloned();
         let mut writes = vec![Write::put(self.contacts.item(&object)?, Condition::Absent)];
         writes.extend(self.keys_written(write, &object.id, present)?);
@@ -366,7 +366,7 @@ impl Objects {
             // for the next one, also where it is what the object has already.
             empty_change(&mut object, by, now);
         }
-        object.made_knowing(before.rev, self.catalog.known_revision());
+        object.note_known_catalog(before.rev, self.catalog.known_revision());
         let mut writes = Vec::new();
         if object.rev != before.rev {
             writes.push(Write::put(self.contacts.item(&object)?, Condition::Rev(before.rev)));

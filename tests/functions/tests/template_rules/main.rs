@@ -22,7 +22,7 @@ use dacapo_aws::functions::queue::{pause, soon};
 use dacapo_aws::functions::stream::LONGEST_WAIT;
 use dacapo_aws::settings::{Function, read_by};
 use dacapo_platform::mail_backoff;
-use dacapo_platform::ports::{Hold, LONGEST_DELAY};
+use dacapo_platform::ports::{LONGEST_DELAY, PutOff};
 use dacapo_platform::table::RESERVED;
 use reading::{Template, list, referred};
 use serde_json::{Value, json};
@@ -177,7 +177,7 @@ fn mail_that_waits_is_received_less_often_than_its_queue_allows_and_kept_for_lon
         receives(mail_backoff::LONGEST_FOR_SLOT + mail_backoff::LONGEST_WAIT, |waited| {
             Some(mail_backoff::for_slot(TimeDelta::zero(), waited))
         });
-    for hold in [Hold::Rate, Hold::Quota, Hold::Stopped] {
+    for hold in [PutOff::Rate, PutOff::Quota, PutOff::Stopped] {
         let for_service =
             receives(mail_backoff::LONGEST_WAIT, |waited| mail_backoff::next(hold, waited));
         let received = for_slots + for_service + behind_the_stream() + TRIES + SPARE;
@@ -198,7 +198,7 @@ fn mail_that_waits_is_received_less_often_than_its_queue_allows_and_kept_for_lon
     // A message is never hidden for longer than SQS hides one, jitter included.
     for waited in (0..200).map(TimeDelta::hours) {
         let longest = mail_backoff::for_slot(TimeDelta::days(9), waited)
-            .max(mail_backoff::next(Hold::Quota, waited).unwrap_or_default());
+            .max(mail_backoff::next(PutOff::Quota, waited).unwrap_or_default());
         assert!(longest * 5 / 4 < TimeDelta::hours(12));
     }
 }

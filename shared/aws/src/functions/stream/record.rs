@@ -13,12 +13,12 @@ pub(super) struct Record<'a> {
     /// As it came.
     pub(super) raw: &'a Value,
     /// Its content.
-    pub(super) change: Result<Change, String>,
+    pub(super) change: Result<ItemImages, String>,
 }
 
 /// An item before and after a write.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Change {
+pub(super) struct ItemImages {
     pub(super) key: Key,
     pub(super) old: Option<Item>,
     pub(super) new: Option<Item>,
@@ -48,7 +48,7 @@ impl<'a> Record<'a> {
     }
 }
 
-fn change(raw: &Value) -> Result<Change, String> {
+fn change(raw: &Value) -> Result<ItemImages, String> {
     let record = raw.get("dynamodb").ok_or("it has no `dynamodb`")?;
     if record.get("TooLarge").is_some() {
         return Err(NOT_KEPT.to_owned());
@@ -63,5 +63,5 @@ fn change(raw: &Value) -> Result<Change, String> {
         Some(image) => item_of_image(image).map(Some).map_err(|error| error.to_string()),
     };
     let (old, new) = (image("OldImage")?, image("NewImage")?);
-    Ok(Change { key, old, new })
+    Ok(ItemImages { key, old, new })
 }

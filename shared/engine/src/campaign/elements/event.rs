@@ -95,6 +95,10 @@ impl ElementType for EventElement {
         EdgeKey::edges([("next", self.next.as_ref())])
     }
 
+    fn lets_in(&self) -> bool {
+        true
+    }
+
     fn add_reads(&self, reads: &mut Reads) {
         self.on.add_reads(reads);
     }

@@ -106,6 +106,11 @@ pub(super) trait ElementType {
     /// What becomes of it behind a date timer whose moment has passed (R22).
     fn when_missed(&self) -> WhenMissed;
 
+    /// Whether contacts enter here.
+    fn lets_in(&self) -> bool {
+        false
+    }
+
     /// The condition that it holds, if its type has one.
     fn condition(&self) -> Option<&Condition> {
         None
@@ -124,6 +129,11 @@ pub(super) trait ElementType {
     /// Finds what is wrong or odd with the element by itself; its condition and its templates are
     /// checked for it. `path` is the element's.
     fn check(&self, _path: &Path, _: &Surroundings<'_>, _: &mut Findings<'_>) {}
+}
+
+/// The other campaign that an element of this one names; `None` if it means its own.
+pub fn other_than<'a>(this: &CampaignId, named: Option<&'a CampaignId>) -> Option<&'a CampaignId> {
+    named.filter(|named| *named != this)
 }
 
 /// What a token does that arrives at an element.
@@ -236,6 +246,16 @@ impl Element {
     /// What a token does that arrives. `this` is the campaign that the element belongs to.
     pub fn arrival(&self, this: &CampaignId) -> Arrival {
         self.of_type().arrival(this)
+    }
+
+    /// The edges that tokens take: none behind a stop of its own campaign (R16).
+    pub fn edges_taken(&self, this: &CampaignId) -> Vec<(EdgeKey, &ElementId)> {
+        if self.arrival(this) == Arrival::EndsPath { Vec::new() } else { self.edges() }
+    }
+
+    /// Whether contacts enter here.
+    pub fn lets_in(&self) -> bool {
+        self.of_type().lets_in()
     }
 
     /// The condition that it holds, if its type has one.

@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, EdgeKey, ElementType, WhenMissed};
+use super::{Arrival, EdgeKey, ElementType, WhenMissed, other_than};
 use crate::campaign::checks::{Findings, Surroundings, other_campaign};
 use crate::campaign::node::Path;
 use crate::ids::{CampaignId, ElementId};
@@ -22,20 +22,16 @@ pub struct Reset {
     pub next: Option<ElementId>,
 }
 
-impl Reset {
-    /// Whether it resets the campaign that it belongs to.
-    fn is_of_own(&self, this: &CampaignId) -> bool {
-        self.campaign.as_ref().is_none_or(|campaign| campaign == this)
-    }
-}
-
 impl ElementType for Reset {
     fn edges(&self) -> Vec<(EdgeKey, &ElementId)> {
         EdgeKey::edges([("next", self.next.as_ref())])
     }
 
     fn arrival(&self, this: &CampaignId) -> Arrival {
-        if self.is_of_own(this) { Arrival::BeginsNextRun } else { Arrival::GoesOn }
+        match other_than(this, self.campaign.as_ref()) {
+            Some(_) => Arrival::GoesOn,
+            None => Arrival::BeginsNextRun,
+        }
     }
 
     fn when_missed(&self) -> WhenMissed {

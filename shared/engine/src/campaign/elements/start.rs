@@ -24,6 +24,10 @@ impl ElementType for Start {
         EdgeKey::edges([("next", self.next.as_ref())])
     }
 
+    fn lets_in(&self) -> bool {
+        true
+    }
+
     fn condition(&self) -> Option<&Condition> {
         Some(&self.when)
     }

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, EdgeKey, ElementType, WhenMissed};
+use super::{Arrival, EdgeKey, ElementType, WhenMissed, other_than};
 use crate::campaign::checks::{Findings, Surroundings, other_campaign};
 use crate::campaign::node::Path;
 use crate::ids::{CampaignId, ElementId};
@@ -24,21 +24,16 @@ pub struct StopCampaign {
     pub next: Option<ElementId>,
 }
 
-impl StopCampaign {
-    /// Whether it stops the campaign that it belongs to: then the path ends, whatever `next` says
-    /// (R16).
-    fn is_of_own(&self, this: &CampaignId) -> bool {
-        self.campaign.as_ref().is_none_or(|campaign| campaign == this)
-    }
-}
-
 impl ElementType for StopCampaign {
     fn edges(&self) -> Vec<(EdgeKey, &ElementId)> {
         EdgeKey::edges([("next", self.next.as_ref())])
     }
 
     fn arrival(&self, this: &CampaignId) -> Arrival {
-        if self.is_of_own(this) { Arrival::EndsPath } else { Arrival::GoesOn }
+        match other_than(this, self.campaign.as_ref()) {
+            Some(_) => Arrival::GoesOn,
+            None => Arrival::EndsPath,
+        }
     }
 
     fn when_missed(&self) -> WhenMissed {

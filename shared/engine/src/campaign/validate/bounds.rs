@@ -5,19 +5,19 @@ use super::templates;
 use crate::campaign::checks::{At, Findings};
 use crate::campaign::format::{Document, Settings};
 use crate::campaign::node::Path;
-use crate::time::{Instant, Span, Zone};
+use crate::time::Span;
 
 /// The most elements of a campaign.
 pub const MOST_ELEMENTS: usize = 500;
 
 /// The most e-mails of a campaign.
-pub const MOST_EMAILS: usize = 200;
+const MOST_EMAILS: usize = 200;
 
 /// The most bytes that the templates of a campaign may have together.
-pub const MOST_TEMPLATE_BYTES: usize = 512 * 1024;
+const MOST_TEMPLATE_BYTES: usize = 512 * 1024;
 
 /// The longest restart delay, in days.
-pub const LONGEST_RESTART_DELAY_DAYS: i64 = 365;
+const LONGEST_RESTART_DELAY_DAYS: i64 = 365;
 
 /// Ids that no campaign can have: `/v1/campaigns/pause` is about all campaigns (R26).
 const RESERVED_IDS: [&str; 2] = ["pause", "resume"];
@@ -75,7 +75,7 @@ fn settings(settings: &Settings, findings: &mut Findings<'_>) {
             "a restart cannot be delayed by less than nothing",
             "write a duration such as `5 minutes`, or `0 minutes` for no delay",
         );
-    } else if is_longer(settings.restart_delay(), Span::days(LONGEST_RESTART_DELAY_DAYS)) {
+    } else if settings.restart_delay().is_longer_than(Span::days(LONGEST_RESTART_DELAY_DAYS)) {
         findings.error(
             "invalid_duration",
             &At::Value(&delay),
@@ -96,10 +96,4 @@ fn settings(settings: &Settings, findings: &mut Findings<'_>) {
             );
         }
     }
-}
-
-/// Compared on an ordinary day, on which a day has 24 hours.
-fn is_longer(one: Span, other: Span) -> bool {
-    let end = |span: Span| span.after(Instant::UNIX_EPOCH, Zone::UTC);
-    end(one) > end(other)
 }

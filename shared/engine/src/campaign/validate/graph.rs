@@ -23,9 +23,9 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
         );
         return;
     }
-    let graph = Graph::of(document);
+    let graph = TakenEdges::of(document);
     edges(document, &graph, findings);
-    let has_entry = document.elements.iter().any(|(_, element)| is_entry(element));
+    let has_entry = document.elements.iter().any(|(_, element)| element.lets_in());
     if has_entry {
         unreachable(document, &graph, findings);
     } else {
@@ -43,12 +43,12 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
 }
 
 /// The edges that tokens take, by the position of the elements in the document.
-struct Graph<'a> {
+struct TakenEdges<'a> {
     positions: HashMap<&'a ElementId, usize>,
     next: Vec<Vec<usize>>,
 }
 
-impl<'a> Graph<'a> {
+impl<'a> TakenEdges<'a> {
     fn of(document: &'a Document) -> Self {
         let positions: HashMap<&ElementId, usize> =
             document.elements.iter().enumerate().map(|(i, (id, _))| (id, i)).collect();
@@ -56,11 +56,7 @@ impl<'a> Graph<'a> {
             .elements
             .iter()
             .map(|(_, element)| {
-                let edges = if element.arrival(&document.id) == Arrival::EndsPath {
-                    Vec::new()
-                } else {
-                    element.edges()
-                };
+                let edges = element.edges_taken(&document.id);
                 edges.iter().filter_map(|(_, to)| positions.get(to).copied()).collect()
             })
             .collect();
@@ -68,11 +64,7 @@ impl<'a> Graph<'a> {
     }
 }
 
-fn is_entry(element: &Element) -> bool {
-    matches!(element, Element::Start(_) | Element::Event(_))
-}
-
-fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
+fn edges(document: &Document, graph: &TakenEdges<'_>, findings: &mut Findings<'_>) {
     for (id, element) in &document.elements {
         let path = Path::root().key("elements").key(id.as_str());
         for (key, to) in element.edges() {
@@ -123,8 +115,8 @@ fn edges(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
     }
 }
 
-fn unreachable(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
-    let mut reached: Vec<bool> = document.elements.iter().map(|(_, each)| is_entry(each)).collect();
+fn unreachable(document: &Document, graph: &TakenEdges<'_>, findings: &mut Findings<'_>) {
+    let mut reached: Vec<bool> = document.elements.iter().map(|(_, each)| each.lets_in()).collect();
     let mut ahead: Vec<usize> = (0..reached.len()).filter(|i| reached[*i]).collect();
     while let Some(i) = ahead.pop() {
         for &to in &graph.next[i] {
@@ -147,7 +139,7 @@ fn unreachable(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'
 
 /// Every element without a rest that lies on a cycle of such elements is named in at least one
 /// error.
-fn cycles(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
+fn cycles(document: &Document, graph: &TakenEdges<'_>, findings: &mut Findings<'_>) {
     let restless: Vec<bool> = document
         .elements
         .iter()
@@ -175,7 +167,7 @@ fn cycles(document: &Document, graph: &Graph<'_>, findings: &mut Findings<'_>) {
 
 /// The shortest way from the element back to itself, beginning with it. An edge from an element to
 /// itself is refused by itself and no cycle here.
-fn shortest_cycle(graph: &Graph<'_>, restless: &[bool], from: usize) -> Option<Vec<usize>> {
+fn shortest_cycle(graph: &TakenEdges<'_>, restless: &[bool], from: usize) -> Option<Vec<usize>> {
     let mut came_from: BTreeMap<usize, usize> = BTreeMap::new();
     let mut ahead = VecDeque::from([from]);
     while let Some(i) = ahead.pop_front() {

@@ -22,14 +22,14 @@ use std::collections::BTreeMap;
 
 use super::checks::{Fields, Findings, Surroundings};
 use super::format::{FieldDefinition, ObjectDefinition};
-use super::reader::Source;
+use super::reader::LocatedDocument;
 use crate::ids::{CampaignId, FieldKey, ObjectType};
 use crate::problem::Problem;
 
 use templates::Placeholders;
 
 pub use super::checks::Subjects;
-pub use bounds::{LONGEST_RESTART_DELAY_DAYS, MOST_ELEMENTS, MOST_EMAILS, MOST_TEMPLATE_BYTES};
+pub use bounds::MOST_ELEMENTS;
 pub use emails::{LONGEST_SENDER_NAME_BYTES, LONGEST_SUBJECT_BYTES};
 pub use objects::{taken_field, taken_type};
 
@@ -50,7 +50,7 @@ pub struct AccountView<'a> {
 
 /// Everything that is wrong or odd, in order of place; the errors and the warnings are each bounded
 /// in number.
-pub fn validate(source: &Source, account: &AccountView<'_>) -> Vec<Problem> {
+pub fn validate(source: &LocatedDocument, account: &AccountView<'_>) -> Vec<Problem> {
     let document = &source.document;
     let mut findings = Findings::new(&source.places);
     let declared = account.fields.iter().chain(&document.fields);

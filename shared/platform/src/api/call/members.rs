@@ -16,9 +16,9 @@ pub(in crate::api) struct Members(pub(in crate::api) Map<String, Value>);
 
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Once::deserialize(deserializer)? {
-            Once(Value::Object(members)) => Ok(Self(members)),
-            Once(other) => {
+        match UniqueMembers::deserialize(deserializer)? {
+            UniqueMembers(Value::Object(members)) => Ok(Self(members)),
+            UniqueMembers(other) => {
                 let sent = dacapo_engine::field::quoted(&other);
                 Err(D::Error::custom(format_args!("{sent} is no object; send {{\"email\": …}}")))
             }
@@ -27,9 +27,9 @@ impl<'de> Deserialize<'de> for Members {
 }
 
 /// Any value, in whose objects each member occurs once.
-struct Once(Value);
+struct UniqueMembers(Value);
 
-impl<'de> Deserialize<'de> for Once {
+impl<'de> Deserialize<'de> for UniqueMembers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Any).map(Self)
     }
@@ -74,7 +74,7 @@ impl<'de> Visitor<'de> for Any {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut items = Vec::new();
-        while let Some(Once(item)) = seq.next_element()? {
+        while let Some(UniqueMembers(item)) = seq.next_element()? {
             items.push(item);
         }
         Ok(Value::Array(items))
@@ -83,7 +83,7 @@ impl<'de> Visitor<'de> for Any {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut members = Map::new();
         while let Some(name) = map.next_key::<String>()? {
-            let Once(value) = map.next_value()?;
+            let UniqueMembers(value) = map.next_value()?;
             if members.get(&name).is_some_and(|there| *there != value) {
                 let twice = format_args!("`{name}{TWICE}; send one of the two");
                 return Err(A::Error::custom(twice));

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use dacapo_engine::address;
 use dacapo_engine::campaign::format::{Purpose, Sender};
-use dacapo_engine::campaign::reader::{Source, read as read_document};
+use dacapo_engine::campaign::reader::{LocatedDocument, read as read_document};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::template::MergeValues;
 use serde::{Deserialize, Serialize};
@@ -267,7 +267,7 @@ impl FromRequestParts<Api> for Previewing {
 
 /// A mail as it was rendered.
 struct RenderedMail {
-    source: Source,
+    source: LocatedDocument,
     preview: Preview,
     sender: Option<Sender>,
     values: MergeValues,
