@@ -296,13 +296,14 @@ pub enum ExpectedStatus {
     Active,
     /// Its paths have run out.
     Completed,
-    /// It was reset and nothing is running.
+    /// It was reset or released, and nothing is running; or it was never in, and something is
+    /// parked for it (R51).
     Ready,
     /// It has reached a restart.
     AwaitingRestart,
     /// It may not enter.
     Stopped,
-    /// A guard stopped it.
+    /// A guard stopped it, or a defect in Dacapo.
     Held,
 }
 

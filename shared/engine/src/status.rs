@@ -15,13 +15,14 @@ pub enum Status {
     Active,
     /// Its paths have run out.
     Completed,
-    /// It was reset and nothing is running.
+    /// It was reset or released, and nothing is running; or it was never in, and something is
+    /// parked for it (R51).
     Ready,
     /// It reached a restart and waits for a trigger (R13).
     AwaitingRestart,
     /// It was stopped: it may not enter (R16).
     Stopped,
-    /// A guard stopped it (R40 to R43).
+    /// A guard stopped it (R40 to R43), or a defect in Dacapo.
     Held,
 }
 

@@ -17,7 +17,7 @@ pub enum Counter<'a> {
     Entered,
     /// Runs that completed.
     Completed,
-    /// Resets and restarts.
+    /// Resets, restarts and releases.
     Restarted,
     /// Messages by outcome.
     Messages(Outcome),

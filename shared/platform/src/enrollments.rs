@@ -2,7 +2,7 @@
 //!
 //! A decision is one conditional write of one item, which has the next state and all effects. After
 //! a lost race it is made again on the state as it is then. What a campaign writes to the subject,
-//! or to the contact of an object, is in the same transaction. Feeds: `crate::handlers`.
+//! or to the contact of an object, is in the same transaction.
 
 mod committing;
 mod deferred_recording;
@@ -472,7 +472,7 @@ fn is_later(enrollment: &Enrollment, as_of: Option<Instant>) -> bool {
     as_of.is_some_and(|as_of| enrollment.created.is_some_and(|created| created > as_of))
 }
 
-/// Whether the contact no longer carries all the changes that the enrollment has not noted as seen.
+/// Whether the contact has dropped changes that the enrollment has not noted as seen.
 pub(crate) fn is_about_to_forget(contact: &Contact, enrollment: Option<&Enrollment>) -> bool {
     enrollment.is_some_and(|enrollment| contact.changes_after(enrollment.seen).is_none())
 }

@@ -5,7 +5,8 @@
 //! | `webhook`, `api` | API Gateway, `api` also a rule every few minutes | [`http`] | HTTP |
 //! | `tag-change` | the stream, contact items | [`stream::tag_change`] | failed records |
 //! | `effects` | the stream, enrollment items | [`stream::EffectsFunction`] | failed records |
-//! | `timer`, `stop-campaign`, `deliver` | SQS | [`queue`] | failed messages |
+//! | `timer`, `deliver` | SQS | [`queue`] | failed messages |
+//! | `stop-campaign` | SQS, and a rule every few minutes | [`queue`] | failed messages |
 //! | `feedback` | SES, by SNS or EventBridge | [`feedback`] | nothing |
 //!
 //! A retryable failure is answered as failed and comes again; everything here is idempotent. Work

@@ -337,7 +337,8 @@ impl<'a> QueueFunction<'a> {
         let now = self.platform.store.now();
         let waited = received.sent.map_or(TimeDelta::zero(), |sent| now - sent);
         // Mail that has waited for so long goes before other marketing mail, but not faster than
-        // SES takes mail: with a backlog all of it is that old. At last it is sent all the same.
+        // SES takes mail: with a backlog all of it is that old. After the longest wait
+        // it is sent without a slot.
         let purpose = match waited {
             _ if waited >= mail_backoff::LONGEST_FOR_SLOT + mail_backoff::LONGEST_WAIT => {
                 return SendSlot::Now;

@@ -388,7 +388,8 @@ impl<'a> DecisionBuilder<'a> {
         }
     }
 
-    /// Publishing with `enroll_existing`: for contacts without enrollment, or `ready` (R6).
+    /// Publishing or resuming with `enroll_existing`: for contacts without enrollment, or `ready`
+    /// (R6).
     pub(super) fn enroll_existing(&mut self, job: u64) -> Result<(), Ignored> {
         // In a pause a job waits for its end: nothing is applied yet.
         let standing = self.unless_paused()?;

@@ -67,7 +67,7 @@ pub enum Event {
         /// The place of what changed it in its chain.
         causality: Causality,
     },
-    /// A version was published that enrolls existing contacts (R6).
+    /// A version was published, or the campaign resumed, with `enroll_existing` (R6).
     EnrollExisting {
         /// The job that does it.
         job: u64,

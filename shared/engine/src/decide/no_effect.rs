@@ -1,6 +1,8 @@
 //! Why a change had no effect: the entries, goals and date timers that read it, and why none of
-//! them did anything (R60). It decides nothing. It is called after the decision, with the same
-//! situation.
+//! them did anything (R60). Nothing here decides.
+//!
+//! That a change had no effect is noted within the decision ([`DecisionBuilder::note_no_effect`]).
+//! Why, [`why_no_effect`] says after it, for the same situation.
 
 use super::Situation;
 use super::builder::DecisionBuilder;

@@ -16,7 +16,8 @@ use crate::statistics::Counter;
 
 impl<'a> DecisionBuilder<'a> {
     /// The next run: everything is re-armed, nothing of the old one is left (R11, R18). It
-    /// lifts `stopped` and `held`. In quarantine only a release comes here.
+    /// lifts `stopped` and `held`. In quarantine only a release comes here; that changes wait there
+    /// stays marked until they have been decided.
     fn next_run(&mut self) {
         self.end_all();
         self.discard_parked();
@@ -70,7 +71,7 @@ impl<'a> DecisionBuilder<'a> {
         let delay = self.graph.document.settings.restart_delay();
         let eligible_at = delay.after(self.occasion.now(), self.zone());
         // Only a reset, a stop, a release or a guard discards what is parked (R14, R51). A trigger
-        // of the restart's own chain is discarded here, since it is none (R13).
+        // of the restart's own chain is discarded here, since it is no trigger (R13).
         let parked_entries = std::mem::take(&mut self.next.parked_entries);
         let parked = self
             .next

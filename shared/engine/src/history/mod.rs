@@ -298,7 +298,7 @@ pub enum Happened {
     /// Tags were not assigned: the contact has as many as it may have.
     #[serde(rename = "tb")]
     TagsFull,
-    /// A new run began (R11).
+    /// It was reset: the number of the run went up (R11, R16).
     #[serde(rename = "rs")]
     Reset,
     /// The element that reset the campaign is gone from the newest version (R50).
@@ -331,7 +331,9 @@ pub enum Happened {
         )]
         not_before: Option<Instant>,
     },
-    /// What was parked is discarded, because the contact was reset or stopped meanwhile (R51).
+    /// What was parked is discarded (R14, R51): because of a reset, a stop, a release, a guard, a
+    /// defect, or a restart in the chain of the parked trigger; or the version that applies has no
+    /// start.
     #[serde(rename = "pf")]
     ParkedDiscarded,
     /// What was parked was looked at on the resume and does not fire (R51).

@@ -248,7 +248,7 @@ impl World {
                     self.decide(&latest, id, baseline, event, false);
                 }
             }
-            // It is recorded only before the contact drops the changes that were seen.
+            // It is recorded only once the contact has dropped changes that were not noted as seen.
             Decision::Seen(next) => {
                 if is_image && enrollment.is_some_and(|it| contact.changes_after(it.seen).is_none())
                 {

@@ -180,7 +180,8 @@ impl Decisions {
         }
     }
 
-    /// Notes which changes have been seen, before the contact drops them; a lost race is no error.
+    /// Notes which changes have been seen, once the contact has dropped some that were not noted; a
+    /// lost race is no error.
     pub(super) async fn commit_seen(
         &self,
         id: &ContactId,

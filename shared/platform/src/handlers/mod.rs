@@ -2,7 +2,9 @@
 //! [`queues`](crate::queues) says which of them a message of a queue is for.
 //!
 //! Every handler takes one piece of work and answers whether it is done, to be tried again later,
-//! or cannot be done. None of them sleeps; the caller decides how to wait.
+//! or cannot be done. None of them sleeps; the caller decides how to wait. There is one exception:
+//! if the table does not take the record of a message that leaves, `delivery` writes it again after
+//! short pauses, by `Mailer::pause`.
 
 mod calls;
 mod contact_changed;

@@ -68,7 +68,8 @@ impl MailDelivery {
             self.warn_of(&MailError::PutOff(put_off, reason.clone()));
             return self.put_off_untried(key, Some(before), record, put_off, reason).await;
         }
-        // A no that was said since it was asked for holds, as it does for messages.
+        // If the address has refused mail since the test was asked for, nothing is sent, as with
+        // messages.
         let to = before.to.as_deref().unwrap_or_default();
         let purpose = before.test.as_ref().map_or(Purpose::Marketing, |test| test.email.purpose);
         if let Some(why) = self.contacts.refusal_of_mail(to, purpose).await? {

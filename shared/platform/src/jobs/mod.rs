@@ -22,7 +22,7 @@
 //! | `worker` | what a message does |
 //! | `pages` | where the contacts of a page come from |
 //! | `outcomes` | what is done to a contact, and how it counts |
-//! | `objects` | who is meant by selected contacts in a campaign about objects |
+//! | `objects` | whom a job would be about, in a campaign about objects: asked by `selection` |
 //! | `selection` | how many there are; the dry run |
 //! | `progress` | progress, the list, cancelling |
 //! | `account` | what is erased after the contacts of an account |

@@ -1,5 +1,6 @@
 //! Who is meant by contacts that were selected, in a campaign about objects: their objects (R16,
-//! R71).
+//! R71). It is for looking at them: the dry run, and those in flight. What a job does to them is in
+//! `outcomes`.
 
 use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
 

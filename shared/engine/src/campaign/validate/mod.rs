@@ -2,8 +2,8 @@
 //!
 //! It promises that a published campaign's edges lead somewhere, that every element can be reached,
 //! that no token runs in a circle without resting, and that every field, e-mail and placeholder
-//! that is named exists. Errors keep a campaign from being published; warnings are worth a look.
-//! Nothing here looks at contacts.
+//! that is named exists. Errors keep a campaign from being published; a warning only says what is
+//! probably a mistake. Nothing here looks at contacts.
 
 mod allow;
 mod bounds;

@@ -41,7 +41,7 @@ struct DeadLetter {
     /// The contact that it is about, if it names one.
     #[schema(required = true)]
     contact_id: Option<String>,
-    /// How often it was done again in vain.
+    /// How often it was done again without success.
     tries: u32,
     /// Since when it waits to be done again; `null` if nobody has asked for it, or it failed since.
     #[schema(format = DateTime, required = true)]

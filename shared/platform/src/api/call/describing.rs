@@ -1,9 +1,10 @@
 //! What the description says of every call. It is derived from what is done around every handler
 //! (`surface::ServedCall`), and not written beside each: the call's id, the scope that it needs,
-//! what its path names, and every problem that it may be answered with.
+//! what its path names, and the problems that it may be answered with before its handler is called.
 //!
-//! Beside a handler is written only what is its own: parameters, bodies, successes, and 409 where
-//! it may conflict with what exists. A test compares every answer of the tests with the description
+//! Beside a handler is written what is its own: parameters, bodies, successes, and the statuses of
+//! the problems that the handler itself answers, such as 404, 409, 412 and 422. What these say is
+//! added here. A test compares every answer of the tests with the description
 //! (`tests/src/described.rs`).
 
 use axum::http::{Method, StatusCode};

@@ -1,7 +1,7 @@
 //! The API's description, and the check by it: a parameter that it does not name is refused.
 //!
-//! It is made from the code ([`description`](super::description)), but not while a function starts:
-//! the file beside this one is served.
+//! It is made from the code ([`description`](crate::api::description)), but not while a function
+//! starts: the file beside this one is served.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;

@@ -151,9 +151,6 @@ impl ByHand {
             EventOutcome::Ignored(Ignored::NotPublished) => {
                 "the campaign is not published; publish it first".to_owned()
             }
-            EventOutcome::Ignored(Ignored::Paused) => {
-                "the campaign is paused; resume it first".to_owned()
-            }
             EventOutcome::Ignored(Ignored::Quarantined) => {
                 "a change of the contact waits in quarantine; release the contact first".to_owned()
             }
