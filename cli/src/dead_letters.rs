@@ -274,8 +274,8 @@ impl DeadLetterCommands {
 
 fn no_such(id: &str) -> String {
     format!(
-        "there is no dead letter {id:?}: it was done or deleted, or has never been; `dacapo dead-letters list` shows those there \
-         are"
+        "there is no dead letter {id:?}: it was done or deleted, or has never been; `dacapo \
+         dead-letters list` shows those there are"
     )
 }
 

@@ -86,8 +86,8 @@ fn of_the_validator(what: &str) -> Option<String> {
     let mut cells = row.split('|').map(str::trim).skip(2);
     let (severity, about) = (cells.next()?, cells.next()?);
     Some(format!(
-        "{code} is a finding of the validator ({severity}), about: {about}.\nIts remedy stands with \
-         it where `dacapo validate` finds it; see \
+        "{code} is a finding of the validator ({severity}), about: {about}.\nIts remedy stands \
+         with it where `dacapo validate` finds it; see \
          docs/campaign-format.md#what-the-validator-says"
     ))
 }

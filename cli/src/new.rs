@@ -70,8 +70,8 @@ pub(crate) fn run(command: &New) -> Result<ExitCode, Box<dyn Error>> {
         .collect();
     if !there.is_empty() {
         let message = format!(
-            "{} {} there already, and nothing was written; go on with what is there, or name another \
-             folder, such as `dacapo new {} {}-again`",
+            "{} {} there already, and nothing was written; go on with what is there, or name \
+             another folder, such as `dacapo new {} {}-again`",
             there.join(", "),
             if there.len() == 1 { "is" } else { "are" },
             template.name(),

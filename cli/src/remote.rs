@@ -152,7 +152,8 @@ impl Remote {
         let request = request.body(call.body).map_err(|error| wrong(&error))?;
         let silent = |error: &dyn fmt::Display| {
             RemoteError::Other(format!(
-                "{} does not answer: {error}; is it there (`dacapo serve`), and is it the right --url?",
+                "{} does not answer: {error}; is it there (`dacapo serve`), and is it the right \
+                 --url?",
                 self.url
             ))
         };
@@ -186,7 +187,8 @@ impl Remote {
             // API Gateway says so itself, in its own form.
             return Err(match status {
                 429 | 502..=504 => RemoteError::Refused(format!(
-                    "{method} {path} at {url}: {status}: what is before Dacapo takes no call now; try again later"
+                    "{method} {path} at {url}: {status}: what is before Dacapo takes no call now; \
+                     try again later"
                 )),
                 _ => self.is_another(status),
             });
@@ -201,7 +203,8 @@ impl Remote {
             }
             "not_found" => RemoteError::NoSuch(detail.to_owned()),
             "unauthorized" | "forbidden" => RemoteError::Other(format!(
-                "{url} refuses the API key: {detail}; give another with --api-key, or in DACAPO_API_KEY"
+                "{url} refuses the API key: {detail}; give another with --api-key, or in \
+                 DACAPO_API_KEY"
             )),
             _ => RemoteError::Refused(format!("{method} {path} at {url}: {status}: {detail}")),
         })

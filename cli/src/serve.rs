@@ -37,11 +37,13 @@ async fn listen(serve: Serve) -> Result<ExitCode, Box<dyn Error>> {
     let public_url = links(serve.public_url, serve.smtp.is_some(), address)?;
     if serve.smtp.is_none() {
         tracing::warn!(
-            "mail is captured and not sent: GET /dev/messages shows it; say --smtp URL, and it is sent"
+            "mail is captured and not sent: GET /dev/messages shows it; say --smtp URL, and it is \
+             sent"
         );
     }
     if serve.api_key.as_ref().is_some_and(|key| key.trim().is_empty()) {
-        let why = "the admin key is empty (--api-key or DACAPO_API_KEY); give one, or leave it out and one is made";
+        let why = "the admin key is empty (--api-key or DACAPO_API_KEY); give one, or leave it out \
+                   and one is made";
         return Err(why.into());
     }
     if let Some(key) = &serve.api_key
@@ -50,8 +52,8 @@ async fn listen(serve: Serve) -> Result<ExitCode, Box<dyn Error>> {
         let characters = key.chars().count();
         tracing::warn!(
             characters,
-            "the admin key is short and can be guessed: fine for a try, but give it {SHORT} random characters or more, or none, \
-             so that one is made"
+            "the admin key is short and can be guessed: fine for a try, but give it {SHORT} random \
+             characters or more, or none, so that one is made"
         );
     }
     let embedded = Embedded::start(Options {
@@ -93,8 +95,8 @@ fn links(
     if address.ip().to_canonical().is_loopback() {
         tracing::warn!(
             url,
-            "links in mail and the URLs of connections lead to this machine, where nobody else comes; say --public-url, such as \
-             --public-url https://dacapo.example.com"
+            "links in mail and the URLs of connections lead to this machine, where nobody else \
+             comes; say --public-url, such as --public-url https://dacapo.example.com"
         );
         return Ok(url);
     }
@@ -106,7 +108,8 @@ fn links(
     }
     tracing::warn!(
         links = url,
-        "links in mail begin with the address that is listened on; say --public-url if people reach it by another"
+        "links in mail begin with the address that is listened on; say --public-url if people \
+         reach it by another"
     );
     Ok(url)
 }

@@ -149,8 +149,8 @@ pub(crate) struct Validate {
 /// `dacapo explain`: of a lint, or with `--campaign` of a contact.
 #[derive(Debug, Args)]
 #[command(override_usage = "dacapo explain <LINT> [FILE]...\n       \
-    dacapo explain <CONTACT> --campaign <ID> [--object <TYPE/KEY>] [--format <FORMAT>] [--url <URL>] \
-    [--api-key <KEY>]")]
+    dacapo explain <CONTACT> --campaign <ID> [--object <TYPE/KEY>] [--format <FORMAT>] [--url \
+    <URL>] [--api-key <KEY>]")]
 pub(crate) struct Explain {
     /// The code or the name of a lint. With --campaign a contact: its address or its id.
     #[arg(value_name = "LINT|CONTACT")]

@@ -80,8 +80,8 @@ pub(crate) const STORY: &[StoryStep] = &[
     StoryStep {
         at: "2026-12-02T13:30:00Z",
         about: Some(ANN),
-        tells: "Ann was reminded an hour before, but nobody could reach her: she is tagged \"Not reached\". \
-                The campaign is reset and she goes through again.",
+        tells: "Ann was reminded an hour before, but nobody could reach her: she is tagged \"Not \
+                reached\". The campaign is reset and she goes through again.",
         what: What::Posted {
             hook: CONTACT,
             kind: JSON,
@@ -126,7 +126,8 @@ pub(crate) const STORY: &[StoryStep] = &[
     StoryStep {
         at: "2026-12-11T00:30:00Z",
         about: Some(BEN),
-        tells: "Ben was reminded a day before, and attended. He is thanked, and the campaign restarts.",
+        tells: "Ben was reminded a day before, and attended. He is thanked, and the campaign \
+                restarts.",
         what: What::Posted {
             hook: CONTACT,
             kind: JSON,
@@ -136,8 +137,8 @@ pub(crate) const STORY: &[StoryStep] = &[
     StoryStep {
         at: "2026-12-11T00:32:00Z",
         about: Some(BEN),
-        tells: "Two minutes later Ben registers for the next webinar. That is too early for a restart: \
-                the trigger is parked, not lost.",
+        tells: "Two minutes later Ben registers for the next webinar. That is too early for a \
+                restart: the trigger is parked, not lost.",
         what: What::Posted {
             hook: CONTACT,
             kind: JSON,
@@ -203,8 +204,8 @@ pub(crate) const STORY: &[StoryStep] = &[
     StoryStep {
         at: "2026-12-18T09:40:00Z",
         about: Some(CLEO),
-        tells: "After ten minutes Studio Nord was sorry about that one. The talk, of which she was reminded at its new time, \
-                was kept.",
+        tells: "After ten minutes Studio Nord was sorry about that one. The talk, of which she was \
+                reminded at its new time, was kept.",
         what: What::Posted {
             hook: APPOINTMENT,
             kind: JSON,

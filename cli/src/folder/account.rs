@@ -79,7 +79,8 @@ impl Account {
         let (scheme, rest) = server.url.split_once("://").unwrap_or(("", &server.url));
         let host = rest.split('/').next().unwrap_or_default();
         if host.contains('@') {
-            let why = "the URL holds a name or a password before `@`; leave that out, and give the key with --api-key";
+            let why = "the URL holds a name or a password before `@`; leave that out, and give the \
+                       key with --api-key";
             return Err(RemoteError::Other(why.to_owned()));
         }
         Ok(Self { remote: Remote::of(server, needs)?, name: format!("{scheme}://{rest}") })

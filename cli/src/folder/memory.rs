@@ -66,8 +66,8 @@ impl Memory {
         let path = root.join(OWN).join(NAME);
         let damaged = |why: &str| {
             format!(
-                "{}: {why}; if git has left both sides of a conflict in it, take the side whose campaigns are in the \
-                 folder, or delete it: then `dacapo pull` remembers anew",
+                "{}: {why}; if git has left both sides of a conflict in it, take the side whose \
+                 campaigns are in the folder, or delete it: then `dacapo pull` remembers anew",
                 path.display()
             )
         };

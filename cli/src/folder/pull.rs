@@ -129,8 +129,8 @@ fn both(command: &Pull, how: &str, own: &Document, text: &str) -> String {
     let different = difference(text, &own.text);
     format!(
         "{how}; from there to here:\n{}\n\
-         to take theirs and put yours on top: commit or copy your file, then `dacapo pull {} --force`, put together \
-         what both say, and `dacapo push`",
+         to take theirs and put yours on top: commit or copy your file, then `dacapo pull {} \
+         --force`, put together what both say, and `dacapo push`",
         in_words(different.as_ref()),
         command.folder.display()
     )
@@ -167,9 +167,11 @@ fn gone(
     outcome.word = "gone";
     outcome.why = if command.delete {
         outcome.is_refusal = true;
-        "it was deleted in the account, and changed here: --force deletes it here too, `dacapo push` makes it anew"
+        "it was deleted in the account, and changed here: --force deletes it here too, `dacapo \
+         push` makes it anew"
     } else {
-        "it was deleted in the account, and is left here: --delete deletes it here too, `dacapo push` makes it anew"
+        "it was deleted in the account, and is left here: --delete deletes it here too, `dacapo \
+         push` makes it anew"
     }
     .to_owned();
     Ok(Some(outcome))

@@ -314,8 +314,8 @@ impl Pushing<'_> {
     fn remedy(&self) -> String {
         let folder = self.command.folder.display();
         format!(
-            "commit or copy your file, then `dacapo pull {folder} --force` takes theirs; put together what both say, and \
-             push again"
+            "commit or copy your file, then `dacapo pull {folder} --force` takes theirs; put \
+             together what both say, and push again"
         )
     }
 
@@ -324,15 +324,16 @@ impl Pushing<'_> {
         let different = in_words(different.as_ref());
         let remedy = self.remedy();
         format!(
-            "the account has a draft that was not seen here: {who}; from there to here:\n{different}\n{remedy}"
+            "the account has a draft that was not seen here: {who}; from there to \
+             here:\n{different}\n{remedy}"
         )
     }
 
     fn deleted(&self) -> String {
         let folder = self.command.folder.display();
         format!(
-            "it was deleted in the account after it was seen here; `dacapo pull {folder}` takes notice of that, and \
-             then push makes it anew"
+            "it was deleted in the account after it was seen here; `dacapo pull {folder}` takes \
+             notice of that, and then push makes it anew"
         )
     }
 }

@@ -54,7 +54,8 @@ pub(crate) struct Push {
     #[arg(long)]
     pub(crate) publish: bool,
     /// With --publish: what becomes of contacts on their way.
-    #[arg(long, value_enum, default_value_t = InFlight::Stay, requires = "publish", value_name = "WHAT")]
+    #[arg(long, value_enum, default_value_t = InFlight::Stay, requires = "publish",
+        value_name = "WHAT")]
     pub(crate) in_flight: InFlight,
     /// How it is told what was done.
     #[arg(long, value_enum, default_value_t = Format::Text)]

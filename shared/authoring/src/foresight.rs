@@ -120,8 +120,8 @@ impl Unplayed {
             Self::LongHistory => "their history is longer than is read",
             Self::LongTimeline => "the campaign's milestones of that time are no longer kept",
             Self::CameOutOtherwise => {
-                "what is recorded of them does not lead to where they are: a recorded history holds \
-                 no earlier values of fields, and nothing that took its time"
+                "what is recorded of them does not lead to where they are: a recorded history \
+                 holds no earlier values of fields, and nothing that took its time"
             }
         }
     }

@@ -3,8 +3,10 @@
 //!
 //! | left out | because |
 //! |---|---|
-//! | ChaCha20 | Lambda's processors compute AES, and every server speaks it (RFC 8446, section 9.1; RFC 9325, section 4.2) |
+//! | ChaCha20 | Lambda's processors compute AES, and every server speaks it |
 //! | keys of one's own | no client here proves by a certificate who it is |
+//!
+//! That every server speaks AES: RFC 8446, section 9.1; RFC 9325, section 4.2.
 //!
 //! Which signatures a certificate may have is the list of `rustls::crypto::ring`, in its order.
 

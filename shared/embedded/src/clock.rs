@@ -166,8 +166,8 @@ impl Clock for EmbeddedClock {
             (since != NOT_BEHIND).then(|| Instant::from_timestamp_millis(since)).flatten()?;
         let behind = (now.timestamp_millis() - system()) / 1_000;
         let detail = format!(
-            "the system's clock went back by {behind} seconds; timers wait until it has caught up with {}: \
-             mend the system's clock",
+            "the system's clock went back by {behind} seconds; timers wait until it has caught up \
+             with {}: mend the system's clock",
             now.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
         );
         Some(Trouble { code: "clock_went_back", detail, since })

@@ -79,14 +79,16 @@ async fn admitted(State(dev): State<Dev>, request: Request, next: Next) -> Respo
     }
     if !dev.local {
         return Problem::unauthorized(
-            "from outside this machine /dev/* needs the admin key: send it as `Authorization: Bearer KEY`",
+            "from outside this machine /dev/* needs the admin key: send it as `Authorization: \
+             Bearer KEY`",
         )
         .into_response();
     }
     match asked_from_elsewhere(request.uri(), headers) {
         None => next.run(request).await,
         Some(why) => Problem::forbidden(format!(
-            "{why}; without the admin key /dev/* answers only what this machine asks it by its own name"
+            "{why}; without the admin key /dev/* answers only what this machine asks it by its own \
+             name"
         ))
         .into_response(),
     }

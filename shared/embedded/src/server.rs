@@ -207,7 +207,8 @@ impl Server {
         if too_slow.load(Ordering::SeqCst) {
             let pause = self.limits.body_pause.as_secs();
             return closing(Problem::too_slow(format!(
-                "the body came to a halt for {pause} seconds, or took too long as a whole; nothing was changed: send it again"
+                "the body came to a halt for {pause} seconds, or took too long as a whole; nothing \
+                 was changed: send it again"
             )));
         }
         if response.status() != 401 || !has_key {
@@ -249,8 +250,8 @@ impl Server {
                     tracing::error!(
                         %error,
                         others,
-                        "the limit of open files is reached, and connections wait: raise it (`ulimit -n`), \
-                         or lower --max-connections"
+                        "the limit of open files is reached, and connections wait: raise it \
+                         (`ulimit -n`), or lower --max-connections"
                     );
                 }
                 tokio::time::sleep(NO_FILES_BACKOFF).await;

@@ -245,7 +245,9 @@ impl Worker {
             // One that takes long delays nothing else.
             self.outward.spawn(async move {
                 if let Err(error) = do_unfinished_calls(&platform, back).await {
-                    tracing::warn!(%error, "received calls that were not ended are looked for later");
+                    tracing::warn!(
+                        %error, "received calls that were not ended are looked for later"
+                    );
                 }
             });
             self.finished_calls = Some(now);

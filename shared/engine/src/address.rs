@@ -76,8 +76,8 @@ pub enum InvalidAddress {
     Character(String, String),
     /// A dot at the beginning or the end of the part before the `@`, or two in a row.
     #[error(
-        "{0:?} cannot be sent to: before the @ a dot may stand neither first, nor last, nor beside another; correct the \
-         address"
+        "{0:?} cannot be sent to: before the @ a dot may stand neither first, nor last, nor beside \
+         another; correct the address"
     )]
     Dot(String),
     /// The text after the `@` is no domain.

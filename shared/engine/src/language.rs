@@ -77,7 +77,8 @@ pub enum InvalidStyle {
     Form(String),
     /// A time was asked of a date that has none.
     #[error(
-        "a date without a time has none to show; {0:?} needs one: use long, short or a form of the date"
+        "a date without a time has none to show; {0:?} needs one: use long, short or a form of the \
+         date"
     )]
     NoTime(String),
 }

@@ -21,7 +21,8 @@ pub enum UnreadableValue {
     },
     /// Longer than [`LONGEST_TEXT_BYTES`].
     #[error(
-        "the text {begins:?}… has {bytes} bytes; at most {LONGEST_TEXT_BYTES} are kept, so shorten it"
+        "the text {begins:?}… has {bytes} bytes; at most {LONGEST_TEXT_BYTES} are kept, so shorten \
+         it"
     )]
     TooLong {
         /// How it begins.
@@ -37,8 +38,8 @@ pub enum UnreadableValue {
     Digits(String),
     /// It could also mean another number, a thousand times as large or small.
     #[error(
-        "{text:?} is ambiguous: the mark could stand before decimals or between thousands; write {thousands}, or two \
-         decimals"
+        "{text:?} is ambiguous: the mark could stand before decimals or between thousands; write \
+         {thousands}, or two decimals"
     )]
     AmbiguousNumber {
         /// What was written.

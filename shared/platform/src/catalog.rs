@@ -323,11 +323,13 @@ pub enum ObjectTypeRefused {
     TooManyTypes,
     /// It would have more fields than it may have.
     #[error(
-        "`{0}` would have more than {MOST_FIELDS_OF_OBJECT} fields; leave out those that nobody needs"
+        "`{0}` would have more than {MOST_FIELDS_OF_OBJECT} fields; leave out those that nobody \
+         needs"
     )]
     TooManyFields(ObjectType),
     /// A field of another type is there.
-    #[error("`{field}` of `{kind}` is a {} field already; take another key for another type", .is.word())]
+    #[error("`{field}` of `{kind}` is a {} field already; take another key for another \
+             type", .is.word())]
     OtherType {
         /// The type of objects.
         kind: ObjectType,
@@ -341,7 +343,8 @@ pub enum ObjectTypeRefused {
 /// The account has as many fields as it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "an account has at most {MOST_FIELDS} fields; DELETE /v1/fields/{{key}} takes away one that nobody needs"
+    "an account has at most {MOST_FIELDS} fields; DELETE /v1/fields/{{key}} takes away one that \
+     nobody needs"
 )]
 pub struct FieldsFull;
 

@@ -67,8 +67,8 @@ pub enum WriteError {
     TooManyTags,
     /// It would be larger than a post may make a contact.
     #[error(
-        "the contact would have {size} bytes, at most {LARGEST_CONTACT} are taken; clear fields, or \
-         withdraw tags, that are no longer needed"
+        "the contact would have {size} bytes, at most {LARGEST_CONTACT} are taken; clear fields, \
+         or withdraw tags, that are no longer needed"
     )]
     TooLarge {
         /// Its size, as stored.

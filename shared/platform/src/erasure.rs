@@ -365,7 +365,9 @@ impl Erasure {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(%object, %error, "keys of an object that cannot be read are left");
+                    tracing::warn!(
+                        %object, %error, "keys of an object that cannot be read are left"
+                    );
                 }
             },
             Some((_, None)) | None => {}

@@ -168,7 +168,9 @@ impl Expiry {
                 Ok(Looked::Gone) => {}
                 Ok(Looked::Stays(at)) => sooner(&mut step.due, at),
                 Err(error) if error.retryability() == Retryability::Permanent => {
-                    tracing::warn!(object = id.as_str(), %error, "it is not known how long it is kept");
+                    tracing::warn!(
+                        object = id.as_str(), %error, "it is not known how long it is kept"
+                    );
                 }
                 Err(error) => return Err(error),
             }

@@ -37,7 +37,7 @@
 //! | received calls of a day | `A#a#IN#connection` | `DAY#day` |
 //! | received call of a contact | `A#a#C#c` | `IN#connection#id` |
 //! | what was told of a booking without object | `A#a#C#c` | `TOLD#key` |
-//! | received call that names an address | `A#a#IN@#`, the address, keyed and hashed | `connection#id` |
+//! | received call that names an address | `A#a#IN@#`, address keyed and hashed | `connection#id` |
 //!
 //! Text from users is folded and hashed before it enters a key. Numbers are padded, so that keys
 //! are sorted like them. The index lists contacts, objects, jobs and dead letters of an account,

@@ -65,8 +65,8 @@ pub enum ObjectError {
     NoContact,
     /// It belongs to another contact, for ever.
     #[error(
-        "the object belongs to the contact {owner}, and an object never changes its contact; send the e-mail \
-         address of that contact, leave `contact` out, or take another key"
+        "the object belongs to the contact {owner}, and an object never changes its contact; send \
+         the e-mail address of that contact, leave `contact` out, or take another key"
     )]
     OfAnother {
         /// Whose it is.
@@ -80,8 +80,8 @@ pub enum ObjectError {
     },
     /// Both keys have an object of their own.
     #[error(
-        "there is an object of this key and one of the key `{replaces}`; one cannot replace the other: delete one \
-         of the two, or leave `replaces` out"
+        "there is an object of this key and one of the key `{replaces}`; one cannot replace the \
+         other: delete one of the two, or leave `replaces` out"
     )]
     BothThere {
         /// The key that was to be replaced.
@@ -89,8 +89,8 @@ pub enum ObjectError {
     },
     /// The contact has as many as it may have.
     #[error(
-        "a contact has at most {MOST_OBJECTS} objects; DELETE /v1/objects/{{type}}/{{key}} takes away one that is \
-         over"
+        "a contact has at most {MOST_OBJECTS} objects; DELETE /v1/objects/{{type}}/{{key}} takes \
+         away one that is over"
     )]
     TooMany,
     /// The contact, or the object, cannot be written.

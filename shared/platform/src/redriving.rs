@@ -94,8 +94,8 @@ fn read_change(raw: &str) -> Result<(Key, Option<Item>, Option<Item>), String> {
 }
 
 /// Why a dead letter cannot be done again whose change was too large to be kept.
-pub const NOT_KEPT: &str = "the change was too large to be kept: only its key and revision are here; \
-                            run POST /v1/mass-actions/reconcile, then delete this letter";
+pub const NOT_KEPT: &str = "the change was too large to be kept: only its key and revision are \
+                            here; run POST /v1/mass-actions/reconcile, then delete this letter";
 
 /// A change as text, smaller each time, for a dead letter that cannot hold all of it: without what
 /// was before, and at last only its key. What was before counts by its revision alone.

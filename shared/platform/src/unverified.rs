@@ -23,12 +23,13 @@ pub fn unverified(said: &str, from: &str, to: &str) -> Option<MailError> {
         Unverified::Sender => MailError::PutOff(
             PutOff::Stopped,
             format!(
-                "SES does not know the sender {from}; verify the address or its domain in SES, in the Region that is named: {said}"
+                "SES does not know the sender {from}; verify the address or its domain in SES, in \
+                 the Region that is named: {said}"
             ),
         ),
         Unverified::Recipient => MailError::Refused(format!(
-            "SES is in the sandbox, where it sends to verified addresses only; request production access for the account, or \
-             verify the recipient: {said}"
+            "SES is in the sandbox, where it sends to verified addresses only; request production \
+             access for the account, or verify the recipient: {said}"
         )),
     })
 }

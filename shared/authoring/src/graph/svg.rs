@@ -144,8 +144,8 @@ impl Picture {
             Line::Own => {
                 let _ = writeln!(
                     out,
-                    "<path class=\"{class}\" d=\"M{right:.1} {:.1}C{:.1} {:.1},{:.1} {:.1},{right:.1} \
-                     {:.1}\" marker-end=\"url(#dacapo-{head})\"/>",
+                    "<path class=\"{class}\" d=\"M{right:.1} {:.1}C{:.1} {:.1},{:.1} \
+                     {:.1},{right:.1} {:.1}\" marker-end=\"url(#dacapo-{head})\"/>",
                     y - 9.0,
                     right + 26.0,
                     y - 16.0,

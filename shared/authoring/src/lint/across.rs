@@ -13,10 +13,10 @@ use crate::scenario::{Expectation, ExpectedMessage};
 
 pub(super) static TAG_PING_PONG_PAGE: LintPage = LintPage {
     code: "D502",
-    what: "Campaigns that set each other off without end: each reacts to a tag, withdraws it, assigns \
-           the tag of the other, and is reset.",
-    why: "It all happens within a second. The guards end it (R40, R42): the contact is held in one of \
-          them, after ten runs and whatever they sent.",
+    what: "Campaigns that set each other off without end: each reacts to a tag, withdraws it, \
+           assigns the tag of the other, and is reset.",
+    why: "It all happens within a second. The guards end it (R40, R42): the contact is held in one \
+          of them, after ten runs and whatever they sent.",
     example: r#"
 id: cold
 elements:
@@ -106,8 +106,8 @@ pub(super) fn tag_ping_pong(facts: &Facts<'_>, all: &AllFacts<'_>, found: &mut L
         let at = hop.event.element;
         let names = circle.iter().map(|hop| all.campaigns[hop.event.campaign].document.id.as_str());
         let message = format!(
-            "{} set each other off without end: each assigns the tag upon which the next one begins a \
-             new run, beginning with `{tag}`",
+            "{} set each other off without end: each assigns the tag upon which the next one \
+             begins a new run, beginning with `{tag}`",
             listed(names)
         );
         let remedy = "put a wait into one of them, or let a person assign one of the tags";
@@ -157,9 +157,10 @@ fn circle<'h>(
 
 pub(super) static SENT_BY_TWO_CAMPAIGNS_PAGE: LintPage = LintPage {
     code: "D503",
-    what: "Two campaigns that begin with the same condition or the same event, and both send an e-mail \
-           at once.",
-    why: "The contact gets two messages in the same minute, each written as if it were the only one.",
+    what: "Two campaigns that begin with the same condition or the same event, and both send an \
+           e-mail at once.",
+    why: "The contact gets two messages in the same minute, each written as if it were the only \
+          one.",
     example: r#"
 id: hello
 sender: { address: hello@studio-nord.example }
@@ -195,8 +196,8 @@ elements:
 emails:
   offer: { subject: An offer, text: Half the price. }
 "#,
-    limits: "Only campaigns that are given together are compared, and only what they begin with is: not \
-             messages that meet by chance later.",
+    limits: "Only campaigns that are given together are compared, and only what they begin with \
+             is: not messages that meet by chance later.",
 };
 
 pub(super) fn sent_by_two_campaigns(

@@ -16,11 +16,11 @@ use crate::scenario::{ExpectedEnrollment, ExpectedStatus};
 
 pub(super) static RESET_NOBODY_LEADS_TO_PAGE: LintPage = LintPage {
     code: "D101",
-    what: "A reset of the campaign itself that every contact comes to by the passing of time alone: \
-           no event, no goal and no date timer leads to it.",
+    what: "A reset of the campaign itself that every contact comes to by the passing of time \
+           alone: no event, no goal and no date timer leads to it.",
     why: "A reset is for something that happened: an appointment that was missed, a cancellation. \
-          Without an event before it every contact begins anew, again and again, until the guard of \
-          runs per day or somebody stops it.",
+          Without an event before it every contact begins anew, again and again, until the guard \
+          of runs per day or somebody stops it.",
     example: r#"
 id: invitations
 sender: { address: hello@studio-nord.example }
@@ -78,19 +78,20 @@ pub(super) fn reset_nobody_leads_to(
             story.shows_until(end, "She has done nothing and is in her second run.", run(2))
         });
         let message = format!(
-            "no event leads to the reset `{}`: every contact comes to it by the passing of time and \
-             begins anew",
+            "no event leads to the reset `{}`: every contact comes to it by the passing of time \
+             and begins anew",
             facts.id(reset)
         );
-        let remedy = "lead to it from an event, such as `on: { tag_added: Not reached }`, or end the path here";
+        let remedy = "lead to it from an event, such as `on: { tag_added: Not reached }`, or end \
+                      the path here";
         found.add(At::Element(reset), message, remedy).proof = proof;
     }
 }
 
 pub(super) static RESTART_NO_CHANGE_CAN_FOLLOW_PAGE: LintPage = LintPage {
     code: "D102",
-    what: "A restart after which no start can let the contact in: the campaign has none, or each of \
-           them asks for the absence of the tag that the restart itself assigns, and nothing \
+    what: "A restart after which no start can let the contact in: the campaign has none, or each \
+           of them asks for the absence of the tag that the restart itself assigns, and nothing \
            withdraws that tag.",
     why: "A restart waits for a change upon which a start lets the contact in (R12, R13). Without \
           such a start the contact waits for ever, and the history says so each time.",
@@ -115,8 +116,8 @@ elements:
 emails:
   welcome: { purpose: transactional, subject: Welcome, text: You are registered. }
 "#,
-    limits: "Events fire while a contact waits for a restart; a campaign whose entries are events is \
-             better served by a `reset`. That somebody withdraws the tag by hand is not known.",
+    limits: "Events fire while a contact waits for a restart; a campaign whose entries are events \
+             is better served by a `reset`. That somebody withdraws the tag by hand is not known.",
 };
 
 pub(super) fn restart_no_change_can_follow(
@@ -160,8 +161,8 @@ pub(super) fn restart_no_change_can_follow(
             ),
             Some(tag) => (
                 format!(
-                    "after the restart `{id}` no start can hold: each asks for no tag `{tag}`, which \
-                     the restart assigns and nothing withdraws"
+                    "after the restart `{id}` no start can hold: each asks for no tag `{tag}`, \
+                     which the restart assigns and nothing withdraws"
                 ),
                 format!("assign another tag, or withdraw `{tag}` somewhere"),
             ),
@@ -172,8 +173,8 @@ pub(super) fn restart_no_change_can_follow(
 
 pub(super) static RESTART_START_STILL_HOLDS_PAGE: LintPage = LintPage {
     code: "D103",
-    what: "A restart at which the condition of the start that led there still holds, because nothing \
-           on the way changes what it reads.",
+    what: "A restart at which the condition of the start that led there still holds, because \
+           nothing on the way changes what it reads.",
     why: "After a restart any change of tags or fields is a trigger (R13): a corrected telephone \
           number lets the contact in again, and the next change once more.",
     example: r#"
@@ -197,9 +198,9 @@ elements:
 emails:
   welcome: { purpose: transactional, subject: Welcome, text: You are registered. }
 "#,
-    limits: "Conditions on time (`past`, `future`, `within`) and on the status in another campaign may \
-             change by themselves and are not judged; nor is a start of which something on the way \
-             asks again.",
+    limits: "Conditions on time (`past`, `future`, `within`) and on the status in another campaign \
+             may change by themselves and are not judged; nor is a start of which something on the \
+             way asks again.",
 };
 
 pub(super) fn restart_start_still_holds(
@@ -222,8 +223,8 @@ pub(super) fn restart_start_still_holds(
             }
             let id = facts.id(at);
             let message = format!(
-                "at the restart `{id}` the start `{}` still holds ({}): any later change of a tag or \
-                 a field starts again, and again",
+                "at the restart `{id}` the start `{}` still holds ({}): any later change of a tag \
+                 or a field starts again, and again",
                 facts.id(entry),
                 start.when,
             );

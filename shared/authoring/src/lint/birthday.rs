@@ -14,7 +14,8 @@ pub(super) static PLAIN_TIMER_ON_A_BIRTHDAY_PAGE: LintPage = LintPage {
     code: "D303",
     what: "A date timer without `repeat: yearly` on a field that is called a birthday or an \
            anniversary.",
-    why: "A birthday lies decades ago: its moment has passed for everybody, and the wishes never leave.",
+    why: "A birthday lies decades ago: its moment has passed for everybody, and the wishes never \
+          leave.",
     example: r#"
 id: birthday
 sender: { address: hello@studio-nord.example }
@@ -37,8 +38,8 @@ elements:
 emails:
   wishes: { subject: Happy birthday, text: All the best. }
 "#,
-    limits: "It is known by the field's key or label, in English and German. The edit is not applied \
-             by `--fix`, since it makes mail leave.",
+    limits: "It is known by the field's key or label, in English and German. The edit is not \
+             applied by `--fix`, since it makes mail leave.",
 };
 
 pub(super) fn plain_timer_on_a_birthday(

@@ -24,8 +24,8 @@ pub(super) static PLACEHOLDER_CAN_BE_EMPTY_PAGE: LintPage = LintPage {
     code: "D403",
     what: "A placeholder in an e-mail that is shown without a default, where nothing on the way to \
            the e-mail makes sure that the field has a value.",
-    why: "A half-empty mail never leaves: the message fails, with the reason in the history (R33), and \
-          the contact hears nothing.",
+    why: "A half-empty mail never leaves: the message fails, with the reason in the history (R33), \
+          and the contact hears nothing.",
     example: r#"
 id: welcome
 sender: { address: hello@studio-nord.example }
@@ -45,11 +45,11 @@ emails:
   hello: { subject: Hello, text: "Dear {{ contact.last_name | default('friend') }}, nice to meet you." }
 "#,
     limits: "A field that the campaign names somewhere is judged way by way: it is found only if \
-             there is a way without a start, a branch, a goal, an event, a date timer or a `set_field` \
-             that makes sure of it, and if a scenario can go it. Taken to be there are \
-             `contact.email`, a date that a timer behind the e-mail follows, since it is posted with \
-             the booking, and what lies behind a tag that a campaign assigns, since it may stand for \
-             what was asked before.",
+             there is a way without a start, a branch, a goal, an event, a date timer or a \
+             `set_field` that makes sure of it, and if a scenario can go it. Taken to be there are \
+             `contact.email`, a date that a timer behind the e-mail follows, since it is posted \
+             with the booking, and what lies behind a tag that a campaign assigns, since it may \
+             stand for what was asked before.",
 };
 
 pub(super) fn placeholder_can_be_empty(
@@ -101,14 +101,14 @@ pub(super) fn placeholder_can_be_empty(
                 told.insert(placeholder.clone());
                 let byte = text.find(placeholder.as_str()).unwrap_or_default();
                 let message = format!(
-                    "who has no `{}`{} is not sent `{key}` at all: `{placeholder}` is shown without a \
-                     default, and nothing {asks}",
+                    "who has no `{}`{} is not sent `{key}` at all: `{placeholder}` is shown \
+                     without a default, and nothing {asks}",
                     field.key,
                     comes.unwrap_or_default(),
                 );
                 let remedy = format!(
-                    "write `{{{{ {placeholder} | default(\"…\") }}}}`, or ask in a condition whether \
-                     it is set"
+                    "write `{{{{ {placeholder} | default(\"…\") }}}}`, or ask in a condition \
+                     whether it is set"
                 );
                 found.add(At::Byte(key, part, text, byte), message, remedy).proof = proof;
             }
@@ -221,7 +221,8 @@ fn without(
 
 pub(super) static LINK_WITHOUT_URLENCODE_PAGE: LintPage = LintPage {
     code: "D404",
-    what: "A link in whose query a value is put without `urlencode`: `?name={{ contact.first_name }}`.",
+    what: "A link in whose query a value is put without `urlencode`: `?name={{ contact.first_name \
+           }}`.",
     why: "A name with a space, an `&` or an umlaut cuts the link off or changes what it says; the \
           booking page gets half of it.",
     example: r#"
@@ -246,8 +247,8 @@ emails:
     subject: Meet us
     text: "https://calendly.example/nord?name={{ contact.first_name | default('') | urlencode }}"
 "#,
-    limits: "Only the query, behind the `?`, is looked at: a whole link that comes from a field must not \
-             be encoded. Numbers, ids and links of Dacapo itself need nothing.",
+    limits: "Only the query, behind the `?`, is looked at: a whole link that comes from a field \
+             must not be encoded. Numbers, ids and links of Dacapo itself need nothing.",
 };
 
 pub(super) fn link_without_urlencode(

@@ -41,9 +41,9 @@ elements:
 emails:
   tip: { subject: A tip, text: Drink water. }
 "#,
-    limits: "A circle through a reset is not found, since each time is a run of its own. A goal with \
-             `unmet: continue` or `unmet: end` in a circle is found only if the circle has no other \
-             way to go on.",
+    limits: "A circle through a reset is not found, since each time is a run of its own. A goal \
+             with `unmet: continue` or `unmet: end` in a circle is found only if the circle has no \
+             other way to go on.",
 };
 
 pub(super) fn passed_only_once(facts: &Facts<'_>, _: &AllFacts<'_>, found: &mut LintFindings<'_>) {
@@ -62,8 +62,8 @@ pub(super) fn passed_only_once(facts: &Facts<'_>, _: &AllFacts<'_>, found: &mut 
         }
         let id = facts.id(at);
         let message = format!(
-            "the {word} `{id}` lies in a circle, but fires once in a run: the path that comes back to \
-             it ends there"
+            "the {word} `{id}` lies in a circle, but fires once in a run: the path that comes back \
+             to it ends there"
         );
         let remedy = format!(
             "put a `reset` into the circle before `{id}`, so that each time is a run of its own"
@@ -84,11 +84,11 @@ fn around(facts: &Facts<'_>, at: usize, circle: &ElementPath) -> Option<Proof> {
 
 pub(super) static NEVER_FIRES_PAGE: LintPage = LintPage {
     code: "D202",
-    what: "A start, a goal, a branch or an event whose condition asks for two things that are never so \
-           together; and events that fire only while the contact is active, in a campaign that \
-           nothing else lets anybody into.",
-    why: "Nothing ever happens there, and nothing says so: the validator knows that each part makes \
-          sense.",
+    what: "A start, a goal, a branch or an event whose condition asks for two things that are \
+           never so together; and events that fire only while the contact is active, in a campaign \
+           that nothing else lets anybody into.",
+    why: "Nothing ever happens there, and nothing says so: the validator knows that each part \
+          makes sense.",
     example: r#"
 id: welcome
 sender: { address: hello@studio-nord.example }
@@ -131,8 +131,8 @@ pub(super) fn never_fires(facts: &Facts<'_>, _: &AllFacts<'_>, found: &mut LintF
     }
     for at in entries {
         let message = format!(
-            "`{}` fires only while the contact is active, and nothing lets anybody in: every entry of \
-             the campaign has `requires_active`",
+            "`{}` fires only while the contact is active, and nothing lets anybody in: every entry \
+             of the campaign has `requires_active`",
             facts.id(at)
         );
         let remedy = "take `requires_active` away from the event with which it begins";
@@ -172,8 +172,8 @@ pub(super) static GOAL_TRUE_AT_THE_START_PAGE: LintPage = LintPage {
     code: "D203",
     what: "A goal whose condition holds for everybody whom a start lets in, because the start asks \
            for the same.",
-    why: "A goal ends what leads up to it as soon as its condition holds (R8): everything between the \
-          start and the goal is skipped, for every contact.",
+    why: "A goal ends what leads up to it as soon as its condition holds (R8): everything between \
+          the start and the goal is skipped, for every contact.",
     example: r#"
 id: offer
 sender: { address: hello@studio-nord.example }
@@ -228,8 +228,8 @@ pub(super) fn goal_true_at_the_start(
                 story.shows(shows, not_sent(message(facts.id(mail))))
             });
             let message = format!(
-                "the goal `{id}` holds for everybody whom `{entry}` lets in ({}): all that is between \
-                 them is skipped",
+                "the goal `{id}` holds for everybody whom `{entry}` lets in ({}): all that is \
+                 between them is skipped",
                 when.when,
             );
             let remedy = "ask for something that happens on the way";

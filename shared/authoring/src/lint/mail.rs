@@ -16,9 +16,10 @@ use crate::scenario::{ExpectedMessage, Post, ScenarioStep};
 
 pub(super) static SENT_TWICE_IN_A_RUN_PAGE: LintPage = LintPage {
     code: "D401",
-    what: "An e-mail that two starts lead to, each by itself, where a contact can be let in by both.",
-    why: "Several starts may fire in a run (R6), and each begins a path of its own. Who has both tags \
-          gets the same message twice, from one campaign.",
+    what: "An e-mail that two starts lead to, each by itself, where a contact can be let in by \
+           both.",
+    why: "Several starts may fire in a run (R6), and each begins a path of its own. Who has both \
+          tags gets the same message twice, from one campaign.",
     example: r#"
 id: welcome
 sender: { address: hello@studio-nord.example }
@@ -38,8 +39,9 @@ elements:
 emails:
   hello: { subject: Hello, text: Nice to meet you. }
 "#,
-    limits: "Starts whose conditions exclude each other are left alone, and so is what lies behind an \
-             event or a goal, which lets one path through in a run. A circle sends again on purpose.",
+    limits: "Starts whose conditions exclude each other are left alone, and so is what lies behind \
+             an event or a goal, which lets one path through in a run. A circle sends again on \
+             purpose.",
 };
 
 pub(super) fn sent_twice_in_a_run(
@@ -72,8 +74,8 @@ pub(super) fn sent_twice_in_a_run(
             facts.id(other),
             facts.id(at),
         );
-        let remedy = "make one start of them, with `any`; or put a goal before the e-mail, which lets \
-                      one path through";
+        let remedy = "make one start of them, with `any`; or put a goal before the e-mail, which \
+                      lets one path through";
         found.add(At::Element(at), message, remedy).proof = both_ways(facts, [one, other], at);
     }
 }
@@ -97,8 +99,8 @@ fn both_ways(facts: &Facts<'_>, entries: [usize; 2], at: usize) -> Option<Proof>
 pub(super) static REMINDER_IS_MARKETING_PAGE: LintPage = LintPage {
     code: "D402",
     what: "An e-mail that leaves at a date timer before a date, and whose purpose is `marketing`.",
-    why: "Marketing mail goes to subscribed contacts only and waits for `email_time` (R32). Who has \
-          unsubscribed from a newsletter and has an appointment is not reminded of it.",
+    why: "Marketing mail goes to subscribed contacts only and waits for `email_time` (R32). Who \
+          has unsubscribed from a newsletter and has an appointment is not reminded of it.",
     example: r#"
 id: seats
 sender: { address: hello@studio-nord.example }
@@ -127,10 +129,11 @@ emails:
   confirm: { purpose: transactional, subject: See you, text: You have a seat. }
   remind: { purpose: transactional, subject: In an hour, text: It begins soon. }
 "#,
-    limits: "Only the e-mail directly behind the timer, or behind a condition there, is looked at; no \
-             fixed date, since a sale ends for nobody in particular; and nothing before a birthday, or \
-             more than two weeks before a date. `purpose: marketing` written out is taken as meant. The edit is not applied by `--fix`: what is transactional is yours \
-             to say.",
+    limits: "Only the e-mail directly behind the timer, or behind a condition there, is looked at; \
+             no fixed date, since a sale ends for nobody in particular; and nothing before a \
+             birthday, or more than two weeks before a date. `purpose: marketing` written out is \
+             taken as meant. The edit is not applied by `--fix`: what is transactional is yours to \
+             say.",
 };
 
 pub(super) fn reminder_is_marketing(

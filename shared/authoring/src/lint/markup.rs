@@ -13,8 +13,8 @@ pub const GMAIL_SHOWS: usize = 102 * 1024;
 pub(super) static HTML_IS_CLIPPED_PAGE: LintPage = LintPage {
     code: "D405",
     what: "An HTML body of more than 102 kB.",
-    why: "Gmail shows the first 102 kB of a message and a link to the rest. What stands at the end is \
-          not seen: the link to unsubscribe, and often what the mail is about.",
+    why: "Gmail shows the first 102 kB of a message and a link to the rest. What stands at the end \
+          is not seen: the link to unsubscribe, and often what the mail is about.",
     example: r#"
 id: news
 sender: { address: hello@studio-nord.example }
@@ -33,8 +33,8 @@ elements:
 emails:
   news: { subject: News, html: "<p>Read on at <a href='https://studio-nord.example'>our site</a>.</p>" }
 "#,
-    limits: "The template is measured: what loops and values add is not known. Images and style sheets \
-             on a server do not count.",
+    limits: "The template is measured: what loops and values add is not known. Images and style \
+             sheets on a server do not count.",
 };
 
 pub(super) fn html_is_clipped(facts: &Facts<'_>, _: &AllFacts<'_>, found: &mut LintFindings<'_>) {
@@ -44,8 +44,8 @@ pub(super) fn html_is_clipped(facts: &Facts<'_>, _: &AllFacts<'_>, found: &mut L
         };
         let kilobytes = html.len() / 1024;
         let message = format!(
-            "the HTML of `{key}` has {kilobytes} kB: Gmail cuts it off after 102 kB, with the link to \
-             unsubscribe"
+            "the HTML of `{key}` has {kilobytes} kB: Gmail cuts it off after 102 kB, with the link \
+             to unsubscribe"
         );
         let remedy = "shorten it, or move images and style sheets to a server";
         let shows = format!("`{key}` leaves with {kilobytes} kB of HTML.");
@@ -64,8 +64,8 @@ fn arrives(facts: &Facts<'_>, key: &str, shows: &str) -> Option<Proof> {
 pub(super) static IMAGE_WITHOUT_ALT_PAGE: LintPage = LintPage {
     code: "D406",
     what: "An image in an HTML body without `alt`.",
-    why: "Many mail programs show no images until one asks, and screen readers read `alt`: without it \
-          there is nothing, or the name of a file.",
+    why: "Many mail programs show no images until one asks, and screen readers read `alt`: without \
+          it there is nothing, or the name of a file.",
     example: r#"
 id: news
 sender: { address: hello@studio-nord.example }

@@ -15,8 +15,8 @@ pub(super) static NAME_NEARLY_KNOWN_PAGE: LintPage = LintPage {
     code: "D501",
     what: "A tag that is read in one place only and assigned nowhere, while another tag of the \
            campaigns differs from it by a slip: a letter, a hyphen, a plural.",
-    why: "Tags need no declaration, so a slip makes a new tag that nobody ever gets, and what reacts to \
-          it never happens.",
+    why: "Tags need no declaration, so a slip makes a new tag that nobody ever gets, and what \
+          reacts to it never happens.",
     example: r#"
 id: loop
 sender: { address: hello@studio-nord.example }
@@ -41,9 +41,10 @@ elements:
 emails:
   hello: { subject: Hello, text: Nice to meet you. }
 "#,
-    limits: "Names that differ in a number, a short word or the first letter of a word are taken for \
-             different things: `Step 1` and `Step 2`, `Webinar A` and `Webinar B`. Fields have to be \
-             declared, so the validator knows their slips; across campaigns they are of D504.",
+    limits: "Names that differ in a number, a short word or the first letter of a word are taken \
+             for different things: `Step 1` and `Step 2`, `Webinar A` and `Webinar B`. Fields have \
+             to be declared, so the validator knows their slips; across campaigns they are of \
+             D504.",
 };
 
 pub(super) fn name_nearly_known(
@@ -194,9 +195,9 @@ elements:
   booked: { type: event, on: { field_set: appointment }, next: hot }
   hot: { type: tag, add: [Hot] }
 "#,
-    limits: "Names are compared as those of tags are (D501). A campaign that names both fields means \
-             both. Of two campaigns that name their field equally often the later is told; fields \
-             that the account declares and no campaign does are not known.",
+    limits: "Names are compared as those of tags are (D501). A campaign that names both fields \
+             means both. Of two campaigns that name their field equally often the later is told; \
+             fields that the account declares and no campaign does are not known.",
 };
 
 pub(super) fn field_nearly_known(
@@ -239,7 +240,8 @@ pub(super) fn field_nearly_known(
             continue;
         }
         let message = format!(
-            "nothing sets the field `{key}`, and no other campaign names it; there is a field `{known}`"
+            "nothing sets the field `{key}`, and no other campaign names it; there is a field \
+             `{known}`"
         );
         let finding =
             found.add(At::Field(kind, key), message, format!("write `{known}`, if that is meant"));

@@ -79,8 +79,8 @@ pub fn index() -> String {
     }
     let _ = writeln!(
         page,
-        "| {CODE} | `{NAME}` | warning | An `allow` that names no lint, or a lint that finds nothing \
-         there any more. |"
+        "| {CODE} | `{NAME}` | warning | An `allow` that names no lint, or a lint that finds \
+         nothing there any more. |"
     );
     page
 }

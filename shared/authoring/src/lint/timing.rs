@@ -16,10 +16,10 @@ use crate::scenario::Expectation;
 
 pub(super) static DATE_NOTHING_SETS_PAGE: LintPage = LintPage {
     code: "D301",
-    what: "A date timer on a field that nothing else in the campaigns names: no condition, no event, \
-           no `set_field`, no e-mail.",
-    why: "Who comes to a date timer without a date waits there until there is one (R22). If a form or \
-          another tool never fills the field, every contact waits for ever, and nothing tells.",
+    what: "A date timer on a field that nothing else in the campaigns names: no condition, no \
+           event, no `set_field`, no e-mail.",
+    why: "Who comes to a date timer without a date waits there until there is one (R22). If a form \
+          or another tool never fills the field, every contact waits for ever, and nothing tells.",
     example: r#"
 id: trial
 sender: { address: hello@studio-nord.example }
@@ -42,8 +42,8 @@ elements:
 emails:
   ask: { subject: How was it?, text: Tell us. }
 "#,
-    limits: "Which fields forms and other tools send is not known. `empty: continue`, `empty: end`, or \
-             `empty: wait` written out say what is meant, and nothing is found.",
+    limits: "Which fields forms and other tools send is not known. `empty: continue`, `empty: \
+             end`, or `empty: wait` written out say what is meant, and nothing is found.",
 };
 
 pub(super) fn date_nothing_sets(
@@ -81,8 +81,8 @@ pub(super) fn date_nothing_sets(
             story.shows_until(end, shows, waits_at(id))
         });
         let message = format!(
-            "nothing here sets `{field}`, asks whether it is set, or shows it: who has no date waits \
-             at `{id}` for ever"
+            "nothing here sets `{field}`, asks whether it is set, or shows it: who has no date \
+             waits at `{id}` for ever"
         );
         let remedy = format!(
             "ask for it on the way in, such as `when: {{ field: {field}, is: set }}`, or say with \
@@ -94,8 +94,8 @@ pub(super) fn date_nothing_sets(
 
 pub(super) static TIMER_ALWAYS_LATE_PAGE: LintPage = LintPage {
     code: "D302",
-    what: "A date timer behind another one of the same date, whose moment has always passed by then: \
-           it is not later, or a wait in between takes longer than what is left.",
+    what: "A date timer behind another one of the same date, whose moment has always passed by \
+           then: it is not later, or a wait in between takes longer than what is left.",
     why: "What has passed takes the edge `missed`, or none (R22): this message never leaves.",
     example: r#"
 id: webinar
@@ -135,8 +135,8 @@ emails:
   welcome: { purpose: transactional, subject: Welcome, text: You are registered. }
   tomorrow: { purpose: transactional, subject: Soon, text: It begins soon. }
 "#,
-    limits: "The timer is looked at only if every way to it leads through the other one; that the date \
-             is moved meanwhile is possible and not looked at.",
+    limits: "The timer is looked at only if every way to it leads through the other one; that the \
+             date is moved meanwhile is possible and not looked at.",
 };
 
 pub(super) fn timer_always_late(facts: &Facts<'_>, _: &AllFacts<'_>, found: &mut LintFindings<'_>) {
@@ -166,8 +166,8 @@ pub(super) fn timer_always_late(facts: &Facts<'_>, _: &AllFacts<'_>, found: &mut
             }
             let (id, other) = (facts.id(late), facts.id(early));
             let message = format!(
-                "`{id}` has always passed: every way to it leads through `{other}` of the same date, \
-                 and what is in between takes longer than what is left"
+                "`{id}` has always passed: every way to it leads through `{other}` of the same \
+                 date, and what is in between takes longer than what is left"
             );
             let remedy = format!("shorten what is between them, or put `{id}` before `{other}`");
             found.add(At::Element(late), message, remedy).proof = comes_late(facts, early, late);
@@ -234,10 +234,11 @@ fn comes_late(facts: &Facts<'_>, early: usize, late: usize) -> Option<Proof> {
 
 pub(super) static REMINDER_WITHOUT_CONFIRMATION_PAGE: LintPage = LintPage {
     code: "D304",
-    what: "A way from an entry to a reminder before a date on which no message is sent: the first that \
-           the contact hears is the reminder.",
-    why: "Who books expects to hear at once that it has worked, and who booked by mistake can say so. \
-          And who books shortly before the date is not reminded any more, and hears nothing at all.",
+    what: "A way from an entry to a reminder before a date on which no message is sent: the first \
+           that the contact hears is the reminder.",
+    why: "Who books expects to hear at once that it has worked, and who booked by mistake can say \
+          so. And who books shortly before the date is not reminded any more, and hears nothing at \
+          all.",
     example: r#"
 id: appointments
 sender: { address: hello@studio-nord.example }
@@ -263,8 +264,9 @@ emails:
   confirm: { purpose: transactional, subject: "See you", text: "You have an appointment." }
   remind: { purpose: transactional, subject: "In an hour", text: "We meet soon." }
 "#,
-    limits: "That another campaign or the booking tool confirms is not known: say so with `allow`. What \
-             leaves more than two weeks before the date, or before a birthday, reminds of nothing.",
+    limits: "That another campaign or the booking tool confirms is not known: say so with `allow`. \
+             What leaves more than two weeks before the date, or before a birthday, reminds of \
+             nothing.",
 };
 
 pub(super) fn reminder_without_confirmation(

@@ -15,10 +15,10 @@ use crate::scenario::ExpectedMessage;
 
 pub(super) static FIRES_ONCE_ONLY_PAGE: LintPage = LintPage {
     code: "D104",
-    what: "An event on an added tag that leads to a reset or a restart, where nothing ever withdraws \
-           the tag.",
-    why: "`tag_added` fires when the contact did not have the tag (R7). After the reset it still has \
-          it, so assigning it again fires nothing: the contact loops once and never again.",
+    what: "An event on an added tag that leads to a reset or a restart, where nothing ever \
+           withdraws the tag.",
+    why: "`tag_added` fires when the contact did not have the tag (R7). After the reset it still \
+          has it, so assigning it again fires nothing: the contact loops once and never again.",
     example: r#"
 id: appointment-loop
 sender: { address: hello@studio-nord.example }
@@ -59,8 +59,8 @@ pub(super) fn fires_once_only(facts: &Facts<'_>, all: &AllFacts<'_>, found: &mut
         let Some(tag) = kept.first() else { continue };
         let what = facts.id(beginning);
         let message = format!(
-            "`{}` leads to `{what}`, so that it can happen again, but nothing withdraws {}: assigned \
-             a second time it is not added, and nothing happens",
+            "`{}` leads to `{what}`, so that it can happen again, but nothing withdraws {}: \
+             assigned a second time it is not added, and nothing happens",
             facts.id(at),
             listed(kept.iter().map(|tag| tag.as_str())),
         );
@@ -163,8 +163,8 @@ fn withdrawing(
 
 pub(super) static SECOND_TIME_DOES_NOT_FIRE_PAGE: LintPage = LintPage {
     code: "D105",
-    what: "An event on an added tag at which contacts wait again after a reset or a restart, or that \
-           leads to a date timer of such a campaign, where nothing ever withdraws the tag.",
+    what: "An event on an added tag at which contacts wait again after a reset or a restart, or \
+           that leads to a date timer of such a campaign, where nothing ever withdraws the tag.",
     why: "After the reset the contact still has the tag of its first booking. The second booking \
           assigns it again, which is no `tag_added`: no confirmation, no reminder.",
     example: r#"
@@ -197,8 +197,8 @@ emails:
   invite: { subject: "Let's meet", text: "Choose a time that suits you." }
   confirm: { purpose: transactional, subject: "See you", text: "You have an appointment." }
 "#,
-    limits: "An event that nothing leads to again, and that no date follows, may be meant for once in \
-             a lifetime, and is not found.",
+    limits: "An event that nothing leads to again, and that no date follows, may be meant for once \
+             in a lifetime, and is not found.",
 };
 
 pub(super) fn second_time_does_not_fire(
@@ -217,8 +217,8 @@ pub(super) fn second_time_does_not_fire(
         let Some(tag) = kept.first() else { continue };
         let what = facts.id(beginning);
         let message = format!(
-            "after `{what}` it can be booked again, but nothing withdraws {}: the second time it is \
-             not added, and `{}` does not fire",
+            "after `{what}` it can be booked again, but nothing withdraws {}: the second time it \
+             is not added, and `{}` does not fire",
             listed(kept.iter().map(|tag| tag.as_str())),
             facts.id(at),
         );
@@ -271,10 +271,10 @@ fn first_message(facts: &Facts<'_>, from: usize) -> Option<usize> {
 
 pub(super) static SECOND_BOOKING_DOES_NOTHING_PAGE: LintPage = LintPage {
     code: "D106",
-    what: "A booking (an event or a start that leads to a confirmation and a date timer) after whose \
-           date the path simply ends: no reset and no restart follows.",
-    why: "A contact runs through a campaign once, until it is reset (R5). Who keeps an appointment and \
-          books another one half a year later gets no confirmation and no reminder.",
+    what: "A booking (an event or a start that leads to a confirmation and a date timer) after \
+           whose date the path simply ends: no reset and no restart follows.",
+    why: "A contact runs through a campaign once, until it is reset (R5). Who keeps an appointment \
+          and books another one half a year later gets no confirmation and no reminder.",
     example: r#"
 id: appointments
 sender: { address: hello@studio-nord.example }
@@ -304,9 +304,9 @@ emails:
   confirm: { purpose: transactional, subject: "See you", text: "You have an appointment." }
   remind: { purpose: transactional, subject: "In an hour", text: "We meet soon." }
 "#,
-    limits: "A campaign about objects (`per`) has a booking for each of them, and is not found; nor is \
-             a fixed date, or one that comes every year. If people book once only, say so with \
-             `allow`.",
+    limits: "A campaign about objects (`per`) has a booking for each of them, and is not found; \
+             nor is a fixed date, or one that comes every year. If people book once only, say so \
+             with `allow`.",
 };
 
 /// Whether an element of any campaign resets this one: the element *reset* of another campaign, or

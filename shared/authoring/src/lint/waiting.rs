@@ -16,8 +16,8 @@ pub(super) static GOAL_WAITS_FOR_TIME_PAGE: LintPage = LintPage {
     code: "D204",
     what: "A goal that waits until a date has passed, where a way leads to it on which the date is \
            still to come.",
-    why: "A goal is looked at when something changes, when a path arrives, and before a path goes on \
-          (R8), but not because time has passed. Who arrives before the date waits there until \
+    why: "A goal is looked at when something changes, when a path arrives, and before a path goes \
+          on (R8), but not because time has passed. Who arrives before the date waits there until \
           something else of the contact happens to change, perhaps for ever.",
     example: r#"
 id: webinar
@@ -45,9 +45,9 @@ emails:
   welcome: { purpose: transactional, subject: Welcome, text: You are registered. }
   thanks: { purpose: transactional, subject: Thank you, text: It was nice to have you. }
 "#,
-    limits: "Only goals that ask for nothing but one date are looked at, and only where a condition \
-             or a date timer on the way says that the date is still to come: a date that a tool sets \
-             when something has happened is past at once, and such a goal works.",
+    limits: "Only goals that ask for nothing but one date are looked at, and only where a \
+             condition or a date timer on the way says that the date is still to come: a date that \
+             a tool sets when something has happened is past at once, and such a goal works.",
 };
 
 /// The goals at which paths wait.
@@ -83,8 +83,8 @@ pub(super) fn goal_waits_for_time(
             story.shows_until(end, shows, waits_at(id))
         });
         let message = format!(
-            "`{id}` waits until `{field}` has passed, but no goal is looked at because time passes: \
-             who arrives before waits until something else changes"
+            "`{id}` waits until `{field}` has passed, but no goal is looked at because time \
+             passes: who arrives before waits until something else changes"
         );
         let remedy = format!(
             "put a date timer in its place: `{id}: {{ type: date_timer, field: {field}, next: … }}`"
@@ -129,11 +129,11 @@ fn is_to_come(facts: &Facts<'_>, (at, edge): (usize, &str), field: &FieldKey) ->
 
 pub(super) static GOAL_HOLDS_BEFORE_ITS_TAG_PAGE: LintPage = LintPage {
     code: "D205",
-    what: "A goal that is to wait until a tag is gone, where only the campaign itself assigns the tag, \
-           on the way from a start to the goal.",
-    why: "A goal ends what leads up to it as soon as its condition holds (R8), and before the tag is \
-          assigned it holds: who enters goes straight to the goal. Nothing in between happens, not \
-          even the assigning.",
+    what: "A goal that is to wait until a tag is gone, where only the campaign itself assigns the \
+           tag, on the way from a start to the goal.",
+    why: "A goal ends what leads up to it as soon as its condition holds (R8), and before the tag \
+          is assigned it holds: who enters goes straight to the goal. Nothing in between happens, \
+          not even the assigning.",
     example: r#"
 id: offer
 sender: { address: hello@studio-nord.example }
@@ -164,8 +164,8 @@ emails:
   thanks: { subject: Thank you, text: We have your answer. }
 "#,
     limits: "Only starts are looked at. A tag that another campaign assigns, or that a start or an \
-             event reacts to, may be there before, and is left alone; that a person or another tool \
-             assigns it is not known.",
+             event reacts to, may be there before, and is left alone; that a person or another \
+             tool assigns it is not known.",
 };
 
 pub(super) fn goal_holds_before_its_tag(

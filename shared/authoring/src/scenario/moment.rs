@@ -19,8 +19,8 @@ pub enum Moment {
 /// A text that is neither.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is not an instant; write a local time such as 2026-12-01 09:00, or an instant such as \
-     2026-12-01T08:00:00Z"
+    "{text:?} is not an instant; write a local time such as 2026-12-01 09:00, or an instant such \
+     as 2026-12-01T08:00:00Z"
 )]
 pub struct InvalidMoment {
     /// What was written.
@@ -85,8 +85,8 @@ impl FromStr for Until {
         match text.parse::<Span>() {
             Ok(span) if !span.is_negative() => Ok(Self::For(span)),
             Ok(_) | Err(_) => Err(format!(
-                "{text:?} is no end; write an instant such as 2026-12-20 09:00, or how long to look on \
-                 after the last step, such as `30 days`"
+                "{text:?} is no end; write an instant such as 2026-12-20 09:00, or how long to \
+                 look on after the last step, such as `30 days`"
             )),
         }
     }

@@ -96,7 +96,9 @@ async fn keep_dead_letter(
     {
         Ok(()) => true,
         Err(error) => {
-            tracing::error!(name, by, %error, "cannot be done, and cannot be kept as a dead letter");
+            tracing::error!(
+                name, by, %error, "cannot be done, and cannot be kept as a dead letter"
+            );
             false
         }
     }

@@ -373,7 +373,9 @@ impl<'a> QueueFunction<'a> {
         }
         let messages = hidden.len();
         if let Err(error) = self.hide.hide(hidden).await {
-            tracing::warn!(%error, function = self.function.name(), messages, "messages were not hidden");
+            tracing::warn!(
+                %error, function = self.function.name(), messages, "messages were not hidden"
+            );
         }
     }
 

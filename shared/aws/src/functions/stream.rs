@@ -109,7 +109,9 @@ where
                 let contact = whose.as_ref().map(|(contact, _)| contact.as_str());
                 let campaign = whose.as_ref().and_then(|(_, campaign)| campaign.as_ref());
                 let campaign = campaign.map(|campaign| campaign.as_str());
-                tracing::warn!(%error, function = by.name(), contact, campaign, "a record comes again");
+                tracing::warn!(
+                    %error, function = by.name(), contact, campaign, "a record comes again"
+                );
                 return Worked::ComesAgain;
             }
             WorkOutcome::Never(why) => why,

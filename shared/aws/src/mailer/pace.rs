@@ -279,8 +279,8 @@ impl State {
             Purpose::Marketing => self.kept_for_transactional(instances),
         }?;
         let why = format!(
-            "SES: about {sent:.0} of the {quota:.0} mails are sent that the account may send in 24 hours; what is left is \
-             kept for transactional mail"
+            "SES: about {sent:.0} of the {quota:.0} mails are sent that the account may send in 24 \
+             hours; what is left is kept for transactional mail"
         );
         Some((PutOff::Quota, why))
     }

@@ -30,7 +30,8 @@ impl Environment {
 
 /// Settings that are missing or wrong: all of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the settings of `{function}` are not complete{}{}; docs/settings.md tells what each is for",
+#[error("the settings of `{function}` are not complete{}{}; docs/settings.md tells what each is \
+         for",
     listed(" — missing: ", .missing), listed(" — wrong: ", .wrong))]
 pub struct Incomplete {
     /// The function.

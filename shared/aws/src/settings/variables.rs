@@ -73,30 +73,32 @@ pub const VARIABLES: &[Variable] = &[
     optional(
         LOG,
         EVERYONE,
-        "What is logged: `error`, `warn` or `info`; `debug` and `trace` are as `info`. `info` without it.",
+        "What is logged: `error`, `warn` or `info`; `debug` and `trace` are as `info`. `info` \
+         without it.",
     ),
     needed(
         PUBLIC_URL,
         |function| matches!(function, Api | Deliver),
-        "Where the API is reached from outside, without a slash at the end: unsubscribe links and the URLs of connections \
-         begin with it.",
+        "Where the API is reached from outside, without a slash at the end: unsubscribe links and \
+         the URLs of connections begin with it.",
     ),
     optional(
         ADMIN_KEY,
         |function| matches!(function, Webhook | Api),
-        "The ARN of the Secrets Manager secret that holds the admin key. It is read when a key is presented that is not \
-         in the table. Without it there is no admin key.",
+        "The ARN of the Secrets Manager secret that holds the admin key. It is read when a key is \
+         presented that is not in the table. Without it there is no admin key.",
     ),
     optional(
         SENDER,
         |function| matches!(function, Api | Deliver),
-        "Who mail comes from where neither the campaign nor the account says: `address`, or `Name <address>`.",
+        "Who mail comes from where neither the campaign nor the account says: `address`, or `Name \
+         <address>`.",
     ),
     optional(
         RESTART_DELAY,
         |function| function == Api,
-        "How long after a restart no start fires, in seconds, for campaigns that do not say. It is fixed when a version \
-         is published. 300 without it.",
+        "How long after a restart no start fires, in seconds, for campaigns that do not say. It is \
+         fixed when a version is published. 300 without it.",
     ),
     optional(
         CONFIGURATION_SET,
@@ -106,8 +108,8 @@ pub const VARIABLES: &[Variable] = &[
     optional(
         MAIL_CONCURRENCY,
         |function| function == Deliver,
-        "How many batches of each mail queue are worked on at once at most: each takes its share of the rate that SES allows. \
-         10 without it.",
+        "How many batches of each mail queue are worked on at once at most: each takes its share \
+         of the rate that SES allows. 10 without it.",
     ),
     needed(
         TIMERS_URL,

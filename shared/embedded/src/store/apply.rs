@@ -202,7 +202,8 @@ fn sum<'a>(
 }
 
 pub(super) fn set_meta(connection: &Connection, name: &str, value: &str) -> rusqlite::Result<()> {
-    let insert = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value";
+    let insert = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = \
+                  excluded.value";
     connection.prepare_cached(insert)?.execute([name, value])?;
     Ok(())
 }

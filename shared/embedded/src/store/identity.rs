@@ -37,8 +37,8 @@ pub(super) fn made_or_ours(directory: &Path, file: &Path) -> Result<(), StoreErr
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if directory.join(LOG).exists() {
                 return foreign(
-                    "is missing, but its log `dacapo.db-wal` is there and may hold data: put back the file that \
-                     belongs to it, or move the log away",
+                    "is missing, but its log `dacapo.db-wal` is there and may hold data: put back \
+                     the file that belongs to it, or move the log away",
                 );
             }
             return make(directory, file).map_err(|error| match error {
@@ -50,14 +50,14 @@ pub(super) fn made_or_ours(directory: &Path, file: &Path) -> Result<(), StoreErr
     }
     if header.is_empty() {
         return foreign(
-            "is empty (0 bytes), and Dacapo never leaves it so: put back a copy of the data, or move the file away to \
-             begin anew",
+            "is empty (0 bytes), and Dacapo never leaves it so: put back a copy of the data, or \
+             move the file away to begin anew",
         );
     }
     if header.len() < HEADER || !header.starts_with(MAGIC) {
         return foreign(
-            "is no SQLite file, so it is not Dacapo's; it was left as it is: choose another --data-dir, or move the \
-             file away",
+            "is no SQLite file, so it is not Dacapo's; it was left as it is: choose another \
+             --data-dir, or move the file away",
         );
     }
     let mut id = [0; 4];
@@ -67,7 +67,8 @@ pub(super) fn made_or_ours(directory: &Path, file: &Path) -> Result<(), StoreErr
         // Stores from before the id.
         0 if looks_like_ours(file)? => Ok(()),
         _ => foreign(
-            "is another program's SQLite file; it was left as it is: choose another --data-dir, or move the file away",
+            "is another program's SQLite file; it was left as it is: choose another --data-dir, or \
+             move the file away",
         ),
     }
 }

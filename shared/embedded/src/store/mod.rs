@@ -136,7 +136,8 @@ pub enum Operation {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process, or another store in this one, has it open.
-    #[error("`{}` is in use by another process; stop that one first or choose another directory", .0.display())]
+    #[error("`{}` is in use by another process; stop that one first or choose another \
+             directory", .0.display())]
     InUse(PathBuf),
     /// The directory can't be made or written.
     #[error("`{}` can't be used: {source}", .directory.display())]

@@ -65,7 +65,8 @@ pub(super) fn index(
     let select = Select::new(query, from, "gsk");
     let direction = select.direction;
     let text = format!(
-        "SELECT gsk, pk, sk FROM items WHERE gpk = ?1{} ORDER BY gsk{direction}, pk{direction}, sk{direction}",
+        "SELECT gsk, pk, sk FROM items WHERE gpk = ?1{} ORDER BY gsk{direction}, pk{direction}, \
+         sk{direction}",
         select.where_
     );
     let mut statement = connection.prepare_cached(&text)?;

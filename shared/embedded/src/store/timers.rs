@@ -23,7 +23,8 @@ impl SqliteStore {
     /// Timers due at or before an instant, in the order of due, sort and name. They stay until they
     /// are cancelled, which belongs into the commit of their results.
     pub fn due_timers(&self, until: Instant, limit: usize) -> Result<Vec<Timer>, TableError> {
-        let select = "SELECT name, due, sort, body FROM timers WHERE due <= ?1 ORDER BY due, sort, name LIMIT ?2";
+        let select = "SELECT name, due, sort, body FROM timers WHERE due <= ?1 ORDER BY due, sort, \
+                      name LIMIT ?2";
         self.read(|connection| {
             let mut statement = connection.prepare_cached(select)?;
             let timers = statement.query_map(

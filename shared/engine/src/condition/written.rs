@@ -89,12 +89,14 @@ pub enum UnreadableCondition {
     Shape,
     /// A field with no test, or with several.
     #[error(
-        "a condition on a field has exactly one of `is`, `equals`, `contains`, `greater`, `less`, `within`, `time`, `weekdays`"
+        "a condition on a field has exactly one of `is`, `equals`, `contains`, `greater`, `less`, \
+         `within`, `time`, `weekdays`"
     )]
     FieldTest,
     /// A test without a field.
     #[error(
-        "`is`, `equals`, `contains`, `greater`, `less`, `within`, `time` and `weekdays` need a `field`"
+        "`is`, `equals`, `contains`, `greater`, `less`, `within`, `time` and `weekdays` need a \
+         `field`"
     )]
     TestWithoutField,
     /// A campaign without a status, or a status without a campaign.

@@ -211,7 +211,8 @@ pub fn one_line(text: &str) -> String {
 /// The remedy in an error about an empty placeholder.
 fn remedy(placeholder: &str) -> String {
     format!(
-        "{{{{ {placeholder} | default('there') }}}}, or put {{% if {placeholder} %}}…{{% endif %}} around what speaks of it"
+        "{{{{ {placeholder} | default('there') }}}}, or put {{% if {placeholder} %}}…{{% endif %}} \
+         around what speaks of it"
     )
 }
 

@@ -31,8 +31,8 @@ const LONGEST_SECONDS: i64 = LONGEST_DAYS * 86_400;
 pub enum InvalidSpan {
     /// Not a list of numbers with units.
     #[error(
-        "{text:?} is not a duration; write whole numbers with weeks, days, hours, minutes or seconds, \
-         such as `2 days`, `90 minutes` or `-1 hour`"
+        "{text:?} is not a duration; write whole numbers with weeks, days, hours, minutes or \
+         seconds, such as `2 days`, `90 minutes` or `-1 hour`"
     )]
     Unreadable {
         /// What was written.
@@ -258,9 +258,9 @@ impl JsonSchema for Span {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "A duration as people write it: weeks and days (calendar days), hours, minutes, \
-                            seconds; a leading minus counts for all of it. Such as \"2 days\", \
-                            \"90 minutes\", \"-1 hour\", \"1 day 2 hours\".",
+            "description": "A duration as people write it: weeks and days (calendar days), hours, \
+                            minutes, seconds; a leading minus counts for all of it. Such as \"2 \
+                            days\", \"90 minutes\", \"-1 hour\", \"1 day 2 hours\".",
             "examples": ["2 days", "90 minutes", "-1 hour"],
         })
     }

@@ -5,8 +5,9 @@
 pub enum UnreadableDate {
     /// Day and month could be either way round.
     #[error(
-        "{text:?} is ambiguous: nobody says whether the day or the month comes first, and the account has no `date_order` (PATCH /v1/account); write \
-         2026-12-01, 2026-12-01 14:30, 01.12.2026 14:30, 1 December 2026 14:30 or December 1, 2026 2:30 PM"
+        "{text:?} is ambiguous: nobody says whether the day or the month comes first, and the \
+         account has no `date_order` (PATCH /v1/account); write 2026-12-01, 2026-12-01 14:30, \
+         01.12.2026 14:30, 1 December 2026 14:30 or December 1, 2026 2:30 PM"
     )]
     Ambiguous {
         /// What was written.
@@ -14,9 +15,10 @@ pub enum UnreadableDate {
     },
     /// Day and month can be told here, but not in every date of this sender.
     #[error(
-        "{text:?} is not read: which number is the day can be told here, and not in the sender's next date, and the account has \
-         no `date_order` (PATCH /v1/account); set it, or write 2026-12-01, 2026-12-01 14:30, 01.12.2026 14:30, \
-         1 December 2026 14:30 or December 1, 2026 2:30 PM"
+        "{text:?} is not read: which number is the day can be told here, and not in the sender's \
+         next date, and the account has no `date_order` (PATCH /v1/account); set it, or write \
+         2026-12-01, 2026-12-01 14:30, 01.12.2026 14:30, 1 December 2026 14:30 or December 1, 2026 \
+         2:30 PM"
     )]
     NoOrder {
         /// What was written.
@@ -25,7 +27,8 @@ pub enum UnreadableDate {
     /// Not a form that is known.
     #[error(
         "{text:?} is not a date that can be read; write 2026-12-01, 2026-12-01 14:30, \
-         2026-12-01T14:30:00+01:00, 01.12.2026 14:30, 1 December 2026 14:30 or December 1, 2026 2:30 PM"
+         2026-12-01T14:30:00+01:00, 01.12.2026 14:30, 1 December 2026 14:30 or December 1, 2026 \
+         2:30 PM"
     )]
     Unknown {
         /// What was written.
@@ -45,8 +48,8 @@ pub enum UnreadableDate {
     },
     /// The year has two digits.
     #[error(
-        "{text:?} has a year of two digits, so which number is the year cannot be told; write four of them, like \
-         2026-12-01 14:30"
+        "{text:?} has a year of two digits, so which number is the year cannot be told; write four \
+         of them, like 2026-12-01 14:30"
     )]
     ShortYear {
         /// What was written.
@@ -54,7 +57,8 @@ pub enum UnreadableDate {
     },
     /// A spreadsheet's number of days.
     #[error(
-        "{text:?} is a spreadsheet's number for a date, not a date; format the cells as text like 2026-12-01 14:30"
+        "{text:?} is a spreadsheet's number for a date, not a date; format the cells as text like \
+         2026-12-01 14:30"
     )]
     SheetNumber {
         /// What was written.

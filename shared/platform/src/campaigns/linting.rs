@@ -66,8 +66,8 @@ fn not_compared(left_out: &[&str]) -> Problem {
         line: None,
         column: None,
         message: format!(
-            "lints compared it with published campaigns of {MOST_ELEMENTS_BESIDE} elements together; \
-             left out: {}{more}",
+            "lints compared it with published campaigns of {MOST_ELEMENTS_BESIDE} elements \
+             together; left out: {}{more}",
             named.join(", ")
         ),
         remedy: "compare it with those by `dacapo validate`, with the files of both".to_owned(),

@@ -57,8 +57,8 @@ pub enum CampaignError {
     NotPublished(CampaignId),
     /// Contacts are active in it.
     #[error(
-        "{active} contacts are active in campaign `{campaign}`; pause it, stop them with a mass action, and \
-         delete it then"
+        "{active} contacts are active in campaign `{campaign}`; pause it, stop them with a mass \
+         action, and delete it then"
     )]
     InUse {
         /// The campaign.
@@ -68,7 +68,8 @@ pub enum CampaignError {
     },
     /// The document is too long.
     #[error(
-        "the document has {bytes} bytes; at most {LONGEST_DRAFT} are kept: link to images and style sheets"
+        "the document has {bytes} bytes; at most {LONGEST_DRAFT} are kept: link to images and \
+         style sheets"
     )]
     TooLarge {
         /// How long it is.

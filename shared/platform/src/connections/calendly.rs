@@ -3,7 +3,7 @@
 //! | event | means |
 //! |---|---|
 //! | `invitee.created` | booked; with `old_invitee` the booking takes that one's place |
-//! | `invitee.canceled` | cancelled; with `rescheduled` ignored, since the move is told by the former |
+//! | `invitee.canceled` | cancelled; with `rescheduled` ignored: the former tells of the move |
 //! | `invitee_no_show.created` | the person did not come |
 //! | `invitee_no_show.deleted` | that was taken back: booked |
 //!

@@ -6,7 +6,7 @@
 //! | `incoming` | the answer to that: contacts, objects, or why it is ignored or unusable |
 //! | `tree` | a body as it came, and as it is read |
 //! | `signature` | who sent it: signatures in constant time, and the age of a call |
-//! | `mapping` | the connection's `map`: from places in a body to members of a contact or an object |
+//! | `mapping` | the connection's `map`: from places in a body to members of contacts or objects |
 //! | `calendly`, `calcom`, `form` | one kind of connection each: from a body to `Incoming` |
 //! | `stored` | a connection and a received call as they are stored |
 //! | `store`, `received` | connections, and received calls, read and written |

@@ -46,7 +46,8 @@ pub(crate) enum Refused {
     Unreadable,
     /// Another secret, or another body.
     #[error(
-        "the signature does not fit; the tool has another secret than this connection, or the body was changed on its way"
+        "the signature does not fit; the tool has another secret than this connection, or the body \
+         was changed on its way"
     )]
     Wrong,
     /// The signature is right, and too old or too far ahead.

@@ -33,7 +33,8 @@ impl Erasure {
         let address = self.address_of_unreadable(id, named).await?;
         if address.is_none() {
             tracing::warn!(contact = %id, %why,
-                "no address was found of an unreadable contact; erase it as `email:…` too if it has one");
+                "no address was found of an unreadable contact; erase it as `email:…` too if it \
+                 has one");
         }
         let condition = stored.rev.map_or(Condition::Present, Condition::Rev);
         let refusal = Refusal::of_unreadable(&stored.body);

@@ -87,7 +87,9 @@ impl Traces {
     pub(crate) async fn nothing_changed(&self, contact: &Contact, patch: &Patch, by: &Author) {
         if let Err(error) = self.line_of_no_change(contact, patch, by).await {
             let contact = contact.id.as_str();
-            tracing::warn!(contact, %error, "a post changed nothing, and has no line in the history");
+            tracing::warn!(
+                contact, %error, "a post changed nothing, and has no line in the history"
+            );
         }
     }
 

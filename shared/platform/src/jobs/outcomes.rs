@@ -5,7 +5,7 @@
 //!
 //! | kind | done | skipped |
 //! |---|---|---|
-//! | stop | stopped or reset, by this or a later job | not enrolled as of the job, or stood otherwise |
+//! | stop | stopped or reset, by this or a later job | not enrolled then, or stood otherwise |
 //! | release | it was released, by this job or a later one | it was not held |
 //! | enroll existing | it was let in | it did not enter |
 //! | milestones | it is up to date | it is gone |

@@ -163,7 +163,8 @@ fn check_becomes(
             "time_is_no_edge",
             &At::Value(path),
             format!("`{word}` comes true or not by the passing of time, and nothing happens then"),
-            "leave it out here and ask it in a `condition` behind the event, or follow the date with a `date_timer`",
+            "leave it out here and ask it in a `condition` behind the event, or follow the date \
+             with a `date_timer`",
         );
     }
     let reads = condition.reads();
@@ -172,7 +173,8 @@ fn check_becomes(
             "never_fires",
             &At::Value(path),
             "a condition on no tag and no field never becomes true by a change",
-            "name the tag or the field whose change it is about; a start reads the status of another campaign",
+            "name the tag or the field whose change it is about; a start reads the status of \
+             another campaign",
         );
     }
 }

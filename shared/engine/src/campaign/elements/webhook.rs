@@ -128,7 +128,8 @@ fn check_url(url: &str) -> Result<(), (&'static str, &'static str)> {
     if host.contains('@') {
         return Err((
             "a name and a password before the host are not sent",
-            "leave out what stands before the `@`, and send it as a header, such as `Authorization`",
+            "leave out what stands before the `@`, and send it as a header, such as \
+             `Authorization`",
         ));
     }
     if host.is_empty() || host.contains(|c: char| c == '\\' || c.is_whitespace() || c.is_control())

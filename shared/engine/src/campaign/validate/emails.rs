@@ -40,7 +40,8 @@ pub(super) fn check(document: &Document, account: &AccountView<'_>, findings: &m
                 "subject_is_cut",
                 &At::Value(&path.key("subject")),
                 format!(
-                    "a subject is sent with at most {LONGEST_SUBJECT_BYTES} bytes, and this one has {}: its end is left out",
+                    "a subject is sent with at most {LONGEST_SUBJECT_BYTES} bytes, and this one \
+                     has {}: its end is left out",
                     email.subject.len()
                 ),
                 "write a shorter subject",

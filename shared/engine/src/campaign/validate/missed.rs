@@ -35,8 +35,8 @@ pub(super) fn check(document: &Document, findings: &mut Findings<'_>) {
             "path_ends_when_missed",
             &At::Key(&path),
             format!(
-                "who arrives after the moment has passed does not get to `{lost}`: without `missed` \
-                 the path waits here for another date, and ends when the date has passed"
+                "who arrives after the moment has passed does not get to `{lost}`: without \
+                 `missed` the path waits here for another date, and ends when the date has passed"
             ),
             format!("add `missed: {lost}`, or `past: end` if it is to end"),
         );

@@ -111,7 +111,8 @@ impl AccountShape {
 }
 
 /// The account's settings.
-#[utoipa::path(get, path = "/v1/account", tag = "Account", responses((status = 200, body = AccountShape)))]
+#[utoipa::path(get, path = "/v1/account", tag = "Account", responses((status = 200,
+    body = AccountShape)))]
 async fn get(State(api): State<Api>) -> Result<axum::Json<AccountShape>, Problem> {
     let loaded = api.platform.catalog.current().await?;
     Ok(axum::Json(AccountShape::of(&loaded.catalog.settings, &api.platform)))
@@ -177,8 +178,8 @@ fn apply(settings: &mut Settings, sent: &Map<String, Value>) -> Result<(), Probl
                     fault("sender.address", "email", &why);
                 }
                 Ok(sender) if sender.address.split('@').next().is_some_and(|it| !it.is_ascii()) => {
-                    let why = "before the @ a sender has ASCII only, or mail services refuse it; write \
-                               that part without accents";
+                    let why = "before the @ a sender has ASCII only, or mail services refuse it; \
+                               write that part without accents";
                     fault("sender.address", "email", why);
                 }
                 Ok(sender) if sender.name.iter().any(|name| name.chars().any(char::is_control)) => {
@@ -190,7 +191,8 @@ fn apply(settings: &mut Settings, sent: &Map<String, Value>) -> Result<(), Probl
             _ => fault(
                 key,
                 "unknown_member",
-                "an account has `time_zone`, `locale`, `date_order`, `default_consent` and `sender`",
+                "an account has `time_zone`, `locale`, `date_order`, `default_consent` and \
+                 `sender`",
             ),
         }
     }

@@ -95,7 +95,8 @@ impl DeadLetter {
 
 fn no_such_dead_letter(id: &str) -> Problem {
     Problem::not_found(format!(
-        "there is no dead letter `{id}`: it was done or deleted, or has never been; GET /v1/dead-letters lists those there are"
+        "there is no dead letter `{id}`: it was done or deleted, or has never been; GET \
+         /v1/dead-letters lists those there are"
     ))
 }
 

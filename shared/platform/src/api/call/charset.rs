@@ -4,7 +4,7 @@
 //! |---|---|
 //! | a declared charset | that one, if it is known; otherwise 415 names it |
 //! | a byte order mark | what it marks |
-//! | a form without a charset | UTF-8, or as a whole Windows-1252, as browsers send it from old pages |
+//! | a form without a charset | UTF-8, or all of it Windows-1252, as browsers send from old pages |
 //! | anything else | UTF-8 |
 //!
 //! A byte that is not in the charset is 400.
@@ -167,7 +167,8 @@ fn undecodable(charset: Charset, bytes: &[u8], mark: usize) -> Problem {
     let byte = at.and_then(|at| Some((mark + at, *bytes.get(at)?)));
     let byte = byte.map_or_else(String::new, |(at, byte)| format!(": byte 0x{byte:02X} at {at}"));
     Problem::malformed(format!(
-        "the body is not {name}{byte}; send UTF-8, or declare what it is in `Content-Type: …; charset=…`"
+        "the body is not {name}{byte}; send UTF-8, or declare what it is in `Content-Type: …; \
+         charset=…`"
     ))
 }
 
@@ -205,7 +206,8 @@ pub(in crate::api) fn form(parts: &Parts, body: &[u8]) -> Result<Vec<(String, St
             let in_utf8 = |text: &&Vec<u8>| !text.is_ascii() && std::str::from_utf8(text).is_ok();
             if texts().any(|text| in_utf8(&text)) {
                 return Err(Problem::malformed(
-                    "parts of the form are UTF-8 and parts are not; percent-encode all of it as UTF-8",
+                    "parts of the form are UTF-8 and parts are not; percent-encode all of it as \
+                     UTF-8",
                 ));
             }
             Charset::Windows1252

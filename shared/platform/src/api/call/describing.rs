@@ -268,7 +268,8 @@ fn parameters() -> Value {
     json!({ "IdempotencyKey": {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "The same call with the same key gets the same answer, and does nothing again.",
+        "description": "The same call with the same key gets the same answer, and does nothing \
+                        again.",
         "schema": { "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" },
     }})
 }

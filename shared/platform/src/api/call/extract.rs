@@ -42,7 +42,8 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let query = parts.uri.query().unwrap_or_default();
         if percent_decode_str(query).decode_utf8().is_err() {
-            let detail = "the parameters behind the question mark are not UTF-8; percent-encode them as UTF-8";
+            let detail = "the parameters behind the question mark are not UTF-8; percent-encode \
+                          them as UTF-8";
             return Err(Problem::malformed(detail));
         }
         let reader = serde_urlencoded::Deserializer::new(form_pairs(query));

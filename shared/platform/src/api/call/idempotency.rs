@@ -430,8 +430,8 @@ async fn replayed(
         (Some(id), _) => {
             let contact = api.platform.contacts.get(id).await?.ok_or_else(|| {
                 Problem::gone(
-                    "this call was answered before, and the contact that it was about has been erased since; nothing \
-                     was done again, so take a new key for a new call",
+                    "this call was answered before, and the contact that it was about has been \
+                     erased since; nothing was done again, so take a new key for a new call",
                 )
             })?;
             if stored.shown {

@@ -84,8 +84,8 @@ pub(in crate::api) fn head() -> OpenApi {
     components.add_security_scheme("api_key", SecurityScheme::ApiKey(ApiKey::Header(header)));
     let mut info = utoipa::openapi::Info::new("Dacapo", env!("CARGO_PKG_VERSION"));
     info.description = Some(
-        "Campaigns that run again. Problems are RFC 9457; lists take `limit` and `cursor`; every POST takes \
-         `Idempotency-Key`; a contact's id may be written `email:ann@example.com`."
+        "Campaigns that run again. Problems are RFC 9457; lists take `limit` and `cursor`; every \
+         POST takes `Idempotency-Key`; a contact's id may be written `email:ann@example.com`."
             .to_owned(),
     );
     let none: [&str; 0] = [];

@@ -100,7 +100,8 @@ impl Fault {
 impl Fault {
     /// The same as it is kept for a repeat of the call: messages may quote what was sent.
     pub(in crate::api) fn without_words(&self) -> Self {
-        let message = "it was told when the call was first answered; its words quoted what was sent, and are not kept";
+        let message = "it was told when the call was first answered; its words quoted what was \
+                       sent, and are not kept";
         Self::new(self.path.clone(), self.code.clone(), message)
     }
 }
@@ -230,8 +231,8 @@ impl Problem {
     /// defect.
     pub fn too_long() -> Self {
         let detail = format!(
-            "the answer has more than the {LARGEST_ANSWER} bytes that are handed over; this is a defect of ours, and was \
-             noted; ask for less at once, such as with a smaller `limit`"
+            "the answer has more than the {LARGEST_ANSWER} bytes that are handed over; this is a \
+             defect of ours, and was noted; ask for less at once, such as with a smaller `limit`"
         );
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "defect", "It failed", detail)
     }
@@ -239,8 +240,8 @@ impl Problem {
     /// 500: a contact is stored, and its item cannot be read.
     pub fn unreadable_contact(id: &ContactId, error: Error) -> Self {
         let detail = format!(
-            "contact {id} is stored, but cannot be read: {error}; its item was changed by hand: put it back \
-             from a backup of the table, or erase it with DELETE /v1/contacts/{id}"
+            "contact {id} is stored, but cannot be read: {error}; its item was changed by hand: \
+             put it back from a backup of the table, or erase it with DELETE /v1/contacts/{id}"
         );
         let (status, title) = (StatusCode::INTERNAL_SERVER_ERROR, "What is stored cannot be read");
         let problem = Self::new(status, "unreadable", title, detail);

@@ -61,8 +61,10 @@ enum Format {
         description = "The `ETag` of what you have: 304 if it is still that")),
     responses(
         (status = 200, description = "The document, as /v1/campaign-schema.json describes it",
-            headers(("ETag" = String, description = "Of a draft: what names it in `If-Match` and `If-None-Match`")),
-            content((CampaignDocument = "application/json"), (CampaignDocument = "application/yaml"))),
+            headers(("ETag" = String,
+            description = "Of a draft: what names it in `If-Match` and `If-None-Match`")),
+            content((CampaignDocument = "application/json"),
+            (CampaignDocument = "application/yaml"))),
         (status = 304, description = "You have it already"),
         (status = 404, body = Problem),
         (status = 412, body = ChangedDraft, content_type = MEDIA_TYPE, description = CHANGED)))]
@@ -154,8 +156,10 @@ struct Saved {
     request_body(description = "The document, as /v1/campaign-schema.json describes it", content(
         (CampaignDocument = "application/json"), (CampaignDocument = "application/yaml"))),
     responses(
-        (status = 200, body = Saved, headers(("ETag" = String, description = "What names the draft in `If-Match`"))),
-        (status = 201, body = Saved, headers(("ETag" = String, description = "What names the draft in `If-Match`"))),
+        (status = 200, body = Saved, headers(("ETag" = String,
+        description = "What names the draft in `If-Match`"))),
+        (status = 201, body = Saved, headers(("ETag" = String,
+        description = "What names the draft in `If-Match`"))),
         (status = 412, body = ChangedDraft, content_type = MEDIA_TYPE, description = CHANGED),
         (status = 422, body = Problem)))]
 async fn put(

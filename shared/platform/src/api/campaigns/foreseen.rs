@@ -239,8 +239,8 @@ impl InFlightShape {
         let _ = match mode {
             InFlight::Stay => writeln!(
                 text,
-                "They stay on the version that they are on: nobody goes elsewhere by this.\nIf they \
-                 migrated, {elsewhere} of {played} would go elsewhere from now on."
+                "They stay on the version that they are on: nobody goes elsewhere by this.\nIf \
+                 they migrated, {elsewhere} of {played} would go elsewhere from now on."
             ),
             InFlight::Migrate => {
                 writeln!(text, "They migrate: {elsewhere} of {played} go elsewhere from now on.")

@@ -66,13 +66,13 @@ pub(super) fn refused(changed: Changed) -> Problem {
     let there = draft.as_ref().map(DraftThere::from);
     let detail = match &there {
         Some(DraftThere { by, at, .. }) => format!(
-            "the draft of campaign `{campaign}` is not the one that you have seen: {} saved it at {at}; read it, put \
-             together what both say, and send that with its ETag in If-Match",
+            "the draft of campaign `{campaign}` is not the one that you have seen: {} saved it at \
+             {at}; read it, put together what both say, and send that with its ETag in If-Match",
             by.as_ref().map_or_else(|| "somebody".to_owned(), |by| format!("the API key `{by}`")),
         ),
         None => format!(
-            "campaign `{campaign}` is not there any more: it was deleted after you have seen it; to make it anew, send \
-             it without If-Match"
+            "campaign `{campaign}` is not there any more: it was deleted after you have seen it; \
+             to make it anew, send it without If-Match"
         ),
     };
     let mut room = Room::WHOLE;
@@ -223,7 +223,8 @@ fn first(list: &str) -> Option<(Option<Tag>, &str)> {
 fn wrong(name: &HeaderName, text: &str) -> Problem {
     let name = if *name == header::IF_MATCH { "If-Match" } else { "If-None-Match" };
     let message = format!(
-        "{text:?} is no list of entity tags; write the ETag as it was answered, with its quotation marks, or `*`"
+        "{text:?} is no list of entity tags; write the ETag as it was answered, with its quotation \
+         marks, or `*`"
     );
     Problem::invalid_at(name, "header", message)
 }

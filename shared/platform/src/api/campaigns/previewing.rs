@@ -184,7 +184,8 @@ struct Ordered {
 #[utoipa::path(post, path = "/v1/campaigns/{id}/emails/{key}/preview", tag = "Campaigns",
     params(("id" = String, Path), ("key" = String, Path, description = "The key under `emails`")),
     request_body = WhatToPreview,
-    responses((status = 200, body = PreviewShape), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = PreviewShape), (status = 404, body = Problem), (status = 422,
+    body = Problem)))]
 async fn preview(
     on: Previewing,
     once: Once,
@@ -209,7 +210,8 @@ async fn preview(
 #[utoipa::path(post, path = "/v1/campaigns/{id}/emails/{key}/test", tag = "Campaigns",
     params(("id" = String, Path), ("key" = String, Path, description = "The key under `emails`")),
     request_body = WhatToTest,
-    responses((status = 202, body = Ordered), (status = 404, body = Problem), (status = 409, body = Problem),
+    responses((status = 202, body = Ordered), (status = 404, body = Problem), (status = 409,
+    body = Problem),
         (status = 422, body = Problem), (status = 429, body = Problem)))]
 async fn test(on: Previewing, once: Once, Json(what): Json<WhatToTest>) -> Result<Answer, Problem> {
     let to = address::read(&what.to).map_err(|why| Problem::invalid_at("to", "email", why))?;

@@ -53,10 +53,12 @@ enum PublishAnswer {
 /// written, and the answer says what publishing would do: what is different, who waits where, and
 /// who in flight would go elsewhere.
 #[utoipa::path(post, path = "/v1/campaigns/{id}/publish", tag = "Campaigns",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = SEEN), WhetherToPublish),
+    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = SEEN),
+    WhetherToPublish),
     request_body = Option<HowToPublish>,
     responses((status = 200, body = PublishAnswer), (status = 404, body = Problem),
-        (status = 412, body = ChangedDraft, content_type = MEDIA_TYPE, description = CHANGED), (status = 422, body = Problem)))]
+        (status = 412, body = ChangedDraft, content_type = MEDIA_TYPE, description = CHANGED),
+        (status = 422, body = Problem)))]
 async fn publish(
     State(api): State<Api>,
     holder: Holder,
@@ -74,8 +76,8 @@ async fn publish(
         return Answer::ok(&PublishAnswer::Foreseen(Box::new(foreseen)));
     }
     if how.source.is_some() {
-        let message = "what is published is the draft; save the document as the draft first, or add \
-                       `?dry_run=true`";
+        let message = "what is published is the draft; save the document as the draft first, or \
+                       add `?dry_run=true`";
         return Err(Problem::invalid_at("source", "contradiction", message));
     }
     let campaigns = &api.platform.campaigns;

@@ -54,10 +54,13 @@ struct WhatToSimulate {
 
 /// Plays a scenario with the draft on a virtual clock, and answers the journey. Nothing is written
 /// and nobody gets mail. Steps, contacts, events and messages are bounded.
-#[utoipa::path(post, path = "/v1/campaigns/{id}/simulate", tag = "Campaigns", params(("id" = String, Path)),
+#[utoipa::path(post, path = "/v1/campaigns/{id}/simulate", tag = "Campaigns", params(("id" = String,
+    Path)),
     request_body = WhatToSimulate,
     responses(
-        (status = 200, description = "The journey, as docs/authoring.md describes it: `entries`, `messages`, `enrollments`, `contacts`, `findings`, `differences`",
+        (status = 200,
+        description = "The journey, as docs/authoring.md describes it: `entries`, `messages`, \
+                       `enrollments`, `contacts`, `findings`, `differences`",
             body = std::collections::BTreeMap<String, Value>),
         (status = 404, body = Problem), (status = 422, body = Problem)))]
 async fn simulate(
@@ -145,7 +148,8 @@ async fn texts(
     let bytes: usize = texts.iter().map(|(_, text)| text.len()).sum();
     if bytes > LONGEST_TOGETHER {
         let message = format!(
-            "the documents have {bytes} bytes together; at most {LONGEST_TOGETHER} are played: name fewer campaigns"
+            "the documents have {bytes} bytes together; at most {LONGEST_TOGETHER} are played: \
+             name fewer campaigns"
         );
         return Err(Problem::invalid_at("campaigns", "too_large", message));
     }

@@ -48,7 +48,8 @@ enum By {
 }
 
 /// What happened in a campaign, and where its contacts are now.
-#[utoipa::path(get, path = "/v1/campaigns/{id}/statistics", tag = "Campaigns", params(("id" = String, Path), HowToCount),
+#[utoipa::path(get, path = "/v1/campaigns/{id}/statistics", tag = "Campaigns",
+    params(("id" = String, Path), HowToCount),
     responses((status = 200, body = Statistics), (status = 404, body = Problem)))]
 async fn statistics(
     State(api): State<Api>,

@@ -121,8 +121,8 @@ impl<'a> Finder<'a> {
             }
             Some(other) => {
                 let message = format!(
-                    "{} is no contact; write an id, `email:ann@example.com`, or what would be posted about one: \
-                     {{\"first_name\": \"Ann\"}}",
+                    "{} is no contact; write an id, `email:ann@example.com`, or what would be \
+                     posted about one: {{\"first_name\": \"Ann\"}}",
                     quoted(other)
                 );
                 Err(Problem::invalid_at("contact", "shape", message))
@@ -186,16 +186,16 @@ impl<'a> Finder<'a> {
         let found = self.platform.objects.find(kind, object_key("object.key", key)?).await?;
         let missing = |whose: &str| {
             let message = format!(
-                "{whose} has no {kind} `{key}`; to invent one, add `fields`, such as {{\"key\": \"{INVENTED}\", \
-                 \"fields\": {{}}}}"
+                "{whose} has no {kind} `{key}`; to invent one, add `fields`, such as {{\"key\": \
+                 \"{INVENTED}\", \"fields\": {{}}}}"
             );
             Problem::invalid_at("object", "unknown_object", message)
         };
         let subject = found.ok_or_else(|| missing("the account"))?.object;
         let person = match contact {
             Some(Value::Object(_)) => {
-                let message = "an object that is there has a contact that is there; leave `contact` out, or invent \
-                               both, the object with `fields`";
+                let message = "an object that is there has a contact that is there; leave \
+                               `contact` out, or invent both, the object with `fields`";
                 return Err(Problem::invalid_at("contact", "contradiction", message));
             }
             Some(sent) => self.contact(Some(sent)).await?.0,
@@ -267,7 +267,8 @@ fn written(mut contact: Contact, patch: &Patch, tags: &str) -> Result<Contact, P
 
 fn no_object(sent: &Value) -> Problem {
     let message = format!(
-        "{} is no object; name one that is there as `type/key`, or invent one: {{\"key\": \"a1\", \"fields\": {{}}}}",
+        "{} is no object; name one that is there as `type/key`, or invent one: {{\"key\": \"a1\", \
+         \"fields\": {{}}}}",
         quoted(sent)
     );
     Problem::invalid_at("object", "shape", message)

@@ -183,7 +183,8 @@ impl RequestedConnection<'_> {
         {
             let remedy = remedy(named, types.keys().map(ObjectType::as_str));
             let message = format!(
-                "there is no type of objects `{named}`; {remedy}; PUT /v1/object-types/{named} makes it"
+                "there is no type of objects `{named}`; {remedy}; PUT /v1/object-types/{named} \
+                 makes it"
             );
             faults.push(Fault::new("object", "unknown_type", message));
         }
@@ -201,7 +202,8 @@ impl RequestedConnection<'_> {
         }
         let remedy = remedy(name, known);
         Err(format!(
-            "the type {object} has no field `{name}`; {remedy}; PUT /v1/object-types/{object} adds a field"
+            "the type {object} has no field `{name}`; {remedy}; PUT /v1/object-types/{object} adds \
+             a field"
         ))
     }
 
@@ -243,11 +245,13 @@ impl RequestedConnection<'_> {
                 wrong("source", message.to_owned());
             } else if is_pointer(source) && !is_well_formed(source) {
                 let message = format!(
-                    "`{source}` is no JSON pointer: write `~0` for `~`, and `~1` for `/` within a name (RFC 6901)"
+                    "`{source}` is no JSON pointer: write `~0` for `~`, and `~1` for `/` within a \
+                     name (RFC 6901)"
                 );
                 wrong("source", message);
             } else if source.starts_with(OBJECT) && kind == Kind::Form {
-                let message = "a form has no booking to take that from; write a key or a pointer into the body";
+                let message = "a form has no booking to take that from; write a key or a pointer \
+                               into the body";
                 wrong("source", message.to_owned());
             }
             if let Err((code, message)) = self.leads_to(kind, object, written) {
@@ -287,7 +291,8 @@ impl RequestedConnection<'_> {
             }
             (Target::Object(_), None) => {
                 let message = format!(
-                    "`{written}` belongs to an object, and this connection makes none; set `object` to a type"
+                    "`{written}` belongs to an object, and this connection makes none; set \
+                     `object` to a type"
                 );
                 Err(("target", message))
             }
@@ -302,8 +307,8 @@ impl RequestedConnection<'_> {
             return;
         }
         if kind != Kind::Form || self.sent.map.is_empty() {
-            let message = "fixed values go with the map of a form, which says what else is taken; write a map, or leave \
-                           `set` out";
+            let message = "fixed values go with the map of a form, which says what else is taken; \
+                           write a map, or leave `set` out";
             return faults.push(Fault::new("set", "set", message));
         }
         if set.len() > MOST_FIXED {

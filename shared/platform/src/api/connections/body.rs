@@ -66,7 +66,8 @@ pub(super) async fn read(kind: Kind, parts: &Parts, body: &[u8]) -> Result<Body,
         match tree.is_readable() {
             true => Ok(Body::from(tree)),
             false => Err(Problem::malformed(
-                "the names in the body are too long: at most 4,000 bytes may lead to a value; shorten them",
+                "the names in the body are too long: at most 4,000 bytes may lead to a value; \
+                 shorten them",
             )),
         }
     };

@@ -87,7 +87,8 @@ async fn get(
 
 /// Makes a connection, or changes one: its URL stays, and its secret unless one is sent. For
 /// `calendly` and `calcom` the type of its objects is made too, or gets the fields that it lacks.
-#[utoipa::path(put, path = "/v1/connections/{id}", tag = "Connections", request_body = WrittenConnection,
+#[utoipa::path(put, path = "/v1/connections/{id}", tag = "Connections",
+    request_body = WrittenConnection,
     params(("id" = String, Path, description = "The connection's id")),
     responses((status = 200, body = ConnectionShape), (status = 201, body = ConnectionShape),
         (status = 409, body = Problem), (status = 422, body = Problem)))]

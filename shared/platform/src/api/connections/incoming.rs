@@ -76,7 +76,8 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
 /// a form as JSON, URL-encoded or in parts.
 #[utoipa::path(post, path = "/v1/in/{token}", tag = "Connections",
     params(("token" = String, Path, description = "The token of the connection's URL")),
-    request_body(content((String = "application/json"), (String = "application/x-www-form-urlencoded"),
+    request_body(content((String = "application/json"),
+    (String = "application/x-www-form-urlencoded"),
         (String = "multipart/form-data"), (String = "text/plain"))),
     responses((status = 200, body = String, content_type = "text/plain"),
         (status = 202, body = String, content_type = "text/plain"), (status = 401, body = Problem),
@@ -392,7 +393,8 @@ impl Working<'_> {
         let now = self.platform.store.now();
         if let Some(came) = call.kind.filter(|came| *came != self.connection.kind) {
             let why = format!(
-                "it came when the connection was one of kind `{}`: what it says is not taken as another tool's",
+                "it came when the connection was one of kind `{}`: what it says is not taken as \
+                 another tool's",
                 came.word()
             );
             failed(call, vec![Misfit::new("", "other_kind", why)]);

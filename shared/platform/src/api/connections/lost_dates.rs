@@ -33,8 +33,8 @@ pub(super) fn lost_dates(
     });
     let lost = unreadable.chain(zone).cloned().map(|mut fault| {
         fault.message.push_str(
-            "; nothing was written, since reminders hang on the date: set `date_order`, or have the date sent so, with its \
-             offset or a zone that is known, and replay this call",
+            "; nothing was written, since reminders hang on the date: set `date_order`, or have \
+             the date sent so, with its offset or a zone that is known, and replay this call",
         );
         fault
     });

@@ -32,7 +32,8 @@ pub(super) fn fields_of(
         } else {
             let remedy = remedy(name, definition.fields.keys().map(FieldKey::as_str));
             let message = format!(
-                "the type {kind} has no field `{name}`; {remedy}; PUT /v1/object-types/{kind} adds a field"
+                "the type {kind} has no field `{name}`; {remedy}; PUT /v1/object-types/{kind} adds \
+                 a field"
             );
             unknown.push(Misfit::new(&format!("object.{name}"), "unknown_field", message));
         }
@@ -79,8 +80,8 @@ pub(super) fn unanswered(
     let left_out = incoming.answers.iter().filter(|answered| !is_taken(answered));
     let told = left_out.map(|Answered { question, place, .. }| {
         let message = format!(
-            "no field is called like the question {question:?}: its answer was left out; PUT /v1/fields/{{key}}{of_type} \
-             makes one with this label, or map this place to a field"
+            "no field is called like the question {question:?}: its answer was left out; PUT \
+             /v1/fields/{{key}}{of_type} makes one with this label, or map this place to a field"
         );
         Misfit::new(place, "unknown_field", message)
     });
@@ -98,7 +99,8 @@ pub(super) fn members(
     if incoming.by_name {
         sent.retain(|name, value| match meaning(name, fields).0 {
             Meaning::Member("consent") if value.as_str().and_then(consent_of).is_none() => {
-                let message = "it is no consent; write subscribed, unsubscribed or none, or map another field to it";
+                let message = "it is no consent; write subscribed, unsubscribed or none, or map \
+                               another field to it";
                 told.push(Misfit::new(name, "consent", message));
                 false
             }
@@ -137,8 +139,9 @@ pub(super) fn without_consent(sent: &mut Map<String, Value>, loaded: &Loaded) ->
 }
 
 fn only_by_map(name: &str) -> Misfit {
-    let message = "it was left out, because anybody could add it to what a public form sends; if your form has it, \
-                   give the connection a map (docs/appointments.md, *The map*), which then names everything that is \
-                   taken, or `tags` of its own; then replay this call";
+    let message = "it was left out, because anybody could add it to what a public form sends; if \
+                   your form has it, give the connection a map (docs/appointments.md, *The map*), \
+                   which then names everything that is taken, or `tags` of its own; then replay \
+                   this call";
     Misfit::new(name, "only_by_map", message)
 }

@@ -97,14 +97,15 @@ impl From<ObjectError> for NotPerformed {
                 return Self::Outdated(Misfit::new("object.key", "replaced", message));
             }
             ObjectError::NoContact => {
-                let message = "it says no e-mail address, and there is no object of this key whose contact it could be; \
-                               when there is, replay this call";
+                let message = "it says no e-mail address, and there is no object of this key whose \
+                               contact it could be; when there is, replay this call";
                 return Self::Unusable(vec![Misfit::new("email", "required", message)]);
             }
             ObjectError::OfAnother { owner } => {
                 let message = format!(
-                    "the object belongs to the contact {owner}, and an object never changes its contact; map another \
-                     value to `object.key`, or have that contact's address sent"
+                    "the object belongs to the contact {owner}, and an object never changes its \
+                     contact; map another value to `object.key`, or have that contact's address \
+                     sent"
                 );
                 return Self::Unusable(vec![Misfit::new("email", "of_another", message)]);
             }
@@ -363,7 +364,8 @@ impl Performer<'_> {
         else {
             let kind = &object.kind;
             let message = format!(
-                "there is no type of objects `{kind}`; PUT /v1/object-types/{kind} makes it, then replay this call"
+                "there is no type of objects `{kind}`; PUT /v1/object-types/{kind} makes it, then \
+                 replay this call"
             );
             return Err(NotPerformed::Unusable(vec![Misfit::new(
                 "object",
@@ -411,8 +413,8 @@ impl Performer<'_> {
         let written = match tell(write).await {
             Err(ObjectError::OfAnother { owner }) if self.connection.kind.is_signed() => {
                 let message = format!(
-                    "the {kind} belongs to the contact {owner}, whose address is another one; it was written, and \
-                     nothing of the contact"
+                    "the {kind} belongs to the contact {owner}, whose address is another one; it \
+                     was written, and nothing of the contact"
                 );
                 reported.push(Misfit::new("email", "of_another", message));
                 let write = ObjectWrite { person: PersonWrite::Unsaid, ..write };
@@ -456,8 +458,8 @@ fn late_made(
     made: ContactOfCall,
     reported: &mut Vec<Misfit>,
 ) -> Result<ContactOfCall, NotPerformed> {
-    let message = "a call about the same booking that came before tells of something later: how it stands was left \
-                   as it is, and no tag was assigned";
+    let message = "a call about the same booking that came before tells of something later: how it \
+                   stands was left as it is, and no tag was assigned";
     let misfit = Misfit::new("object.status", "told_later", message);
     if !made.changed {
         return Err(NotPerformed::Outdated(misfit));

@@ -25,7 +25,8 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
 
 fn no_such_call(id: &str) -> Problem {
     Problem::not_found(format!(
-        "there is no received call `{id}`: it was kept for 14 days, or erased with a person, or has never been"
+        "there is no received call `{id}`: it was kept for 14 days, or erased with a person, or \
+         has never been"
     ))
 }
 
@@ -78,7 +79,8 @@ async fn get(
 #[utoipa::path(post, path = "/v1/connections/{id}/calls/{call}/replay", tag = "Connections",
     params(("id" = String, Path, description = "The connection's id"),
         ("call" = String, Path, description = "The received call's id")),
-    responses((status = 200, body = CallShape), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = CallShape), (status = 404, body = Problem), (status = 409,
+    body = Problem)))]
 async fn replay(
     State(api): State<Api>,
     once: Once,
@@ -104,7 +106,10 @@ async fn replay(
     let mut found = connections.call(at).await?.ok_or_else(|| no_such_call(&call))?;
     let body = if found.what.whole { connections.body(at).await? } else { None };
     let body = body.ok_or_else(|| {
-        Problem::conflict("the body of this call is not kept, because it was refused; have the tool send it again")
+        Problem::conflict(
+            "the body of this call is not kept, because it was refused; have the \
+                           tool send it again",
+        )
     })?;
     found.what.replayed = Some(platform.store.now());
     let parts = parts_of(found.what.media.as_deref());

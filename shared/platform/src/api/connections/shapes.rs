@@ -121,8 +121,9 @@ fn out_of_reach(public_url: &str) -> Option<Fault> {
         || host.parse::<IpAddr>().is_ok_and(|at| at.is_loopback() || at.is_unspecified());
     is_own.then(|| {
         let message = format!(
-            "{host} is this machine itself, so a tool elsewhere cannot post to this URL; start `dacapo serve` with \
-             --public-url and the address at which the tool reaches it, such as https://dacapo.example.com"
+            "{host} is this machine itself, so a tool elsewhere cannot post to this URL; start \
+             `dacapo serve` with --public-url and the address at which the tool reaches it, such \
+             as https://dacapo.example.com"
         );
         Fault::new("url", "out_of_reach", message)
     })

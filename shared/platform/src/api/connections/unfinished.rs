@@ -8,7 +8,7 @@
 //!
 //! | a call | is |
 //! |---|---|
-//! | of which a contact was written | known by the pointer that is written with it, and not written again |
+//! | of which a contact was written | known by the pointer written with it, and not written again |
 //! | that says when it happened | as good as new: nothing older overwrites it |
 //! | that cannot be done for half an hour | counted among the troubles (`calls_unfinished`) |
 //! | that cannot be done for nearly a day | failed, and can be replayed |
@@ -172,7 +172,9 @@ async fn begin_again(
     // This attempt has ended.
     let call = ReceivedCall { broken_off: 0, ..found.what.clone() };
     if let Err(error) = connections.settle(at, &found, &call).await {
-        tracing::warn!(%error, call = at.id, "that an attempt at a received call ended is not noted");
+        tracing::warn!(
+            %error, call = at.id, "that an attempt at a received call ended is not noted"
+        );
     }
     Ok(Some(problem.detail().to_owned()))
 }
@@ -196,13 +198,15 @@ fn next_step(call: &ReceivedCall, now: Instant) -> NextStep {
     let attempts = call.attempts;
     if broken_off >= WAITS.len() {
         return NextStep::GiveUp(format!(
-            "{broken_off} attempts in turn ended without a result, mostly because the process ended while it worked on \
-             this call, so it is not begun again; the log and the system's messages say why: replay it when that is mended"
+            "{broken_off} attempts in turn ended without a result, mostly because the process \
+             ended while it worked on this call, so it is not begun again; the log and the \
+             system's messages say why: replay it when that is mended"
         ));
     }
     match now - call.at >= GIVEN_UP_FROM && attempts >= ATTEMPTS {
         true => NextStep::GiveUp(format!(
-            "it was begun again {attempts} times and could not be ended; the log says why: replay it when that is mended"
+            "it was begun again {attempts} times and could not be ended; the log says why: replay \
+             it when that is mended"
         )),
         false => NextStep::BeginAgain,
     }

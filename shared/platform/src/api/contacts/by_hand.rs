@@ -31,7 +31,8 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/start", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
         ("campaign" = String, Path, description = "The campaign"), WhichObject),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409,
+    body = Problem),
         (status = 422, body = Problem)))]
 async fn start(on: ByHand) -> Result<Answer, Problem> {
     on.command(Command::Start).await
@@ -41,7 +42,8 @@ async fn start(on: ByHand) -> Result<Answer, Problem> {
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/reset", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
         ("campaign" = String, Path, description = "The campaign"), WhichObject),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409,
+    body = Problem),
         (status = 422, body = Problem)))]
 async fn reset(on: ByHand) -> Result<Answer, Problem> {
     on.command(Command::Reset).await
@@ -52,7 +54,8 @@ async fn reset(on: ByHand) -> Result<Answer, Problem> {
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/stop", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
         ("campaign" = String, Path, description = "The campaign"), WhichObject),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409,
+    body = Problem),
         (status = 422, body = Problem)))]
 async fn stop(on: ByHand) -> Result<Answer, Problem> {
     on.command(Command::Stop).await
@@ -62,7 +65,8 @@ async fn stop(on: ByHand) -> Result<Answer, Problem> {
 #[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/release", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
         ("campaign" = String, Path, description = "The campaign"), WhichObject),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409, body = Problem),
+    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409,
+    body = Problem),
         (status = 422, body = Problem)))]
 async fn release(on: ByHand) -> Result<Answer, Problem> {
     let campaign = on.campaign()?;

@@ -144,7 +144,8 @@ async fn id_named(contacts: &Contacts, name: &str) -> Result<ContactId, Problem>
 fn missing(name: &str) -> Problem {
     match by_address(name) {
         Some(named) => Problem::not_found(format!(
-            "there is no contact with the id `{name}`; a contact is named by its address as `{named}`"
+            "there is no contact with the id `{name}`; a contact is named by its address as \
+             `{named}`"
         )),
         None => Problem::not_found(format!("there is no contact `{name}`")),
     }
@@ -203,7 +204,8 @@ async fn list(
 
 /// Creates a contact; 409 if the address belongs to one.
 #[utoipa::path(post, path = "/v1/contacts", tag = "Contacts", request_body = WrittenContact,
-    responses((status = 201, body = WarnedContact), (status = 409, body = Problem), (status = 410, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 201, body = WarnedContact), (status = 409, body = Problem), (status = 410,
+    body = Problem), (status = 422, body = Problem)))]
 async fn create(
     State(catalog): State<Arc<CatalogStore>>,
     State(contacts): State<Arc<Contacts>>,
@@ -245,7 +247,8 @@ async fn get(
 #[utoipa::path(patch, path = "/v1/contacts/{id}", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = WrittenContact,
-    responses((status = 200, body = WarnedContact), (status = 404, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = WarnedContact), (status = 404, body = Problem), (status = 409,
+    body = Problem), (status = 422, body = Problem)))]
 async fn patch(
     State(api): State<Api>,
     holder: Holder,
@@ -307,7 +310,8 @@ struct Tags {
 #[utoipa::path(post, path = "/v1/contacts/{id}/tags", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = Tags,
-    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 409, body = Problem),
+    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 409,
+    body = Problem),
         (status = 410, body = Problem),
         (status = 422, body = Problem)))]
 async fn tags(
@@ -350,7 +354,8 @@ struct PostedEvent {
 #[utoipa::path(post, path = "/v1/contacts/{id}/events", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = PostedEvent,
-    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 409, body = Problem),
+    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 409,
+    body = Problem),
         (status = 410, body = Problem),
         (status = 422, body = Problem)))]
 async fn events(

@@ -57,7 +57,8 @@ struct AboutWhat {
 /// nothing. In sentences, and as data.
 #[utoipa::path(get, path = "/v1/contacts/{id}/explain", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), AboutWhat),
-    responses((status = 200, body = ExplanationShape), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = ExplanationShape), (status = 404, body = Problem),
+    (status = 422, body = Problem)))]
 async fn explain(
     State(api): State<Api>,
     Path(id): Path<String>,

@@ -98,7 +98,8 @@ async fn get(
 #[utoipa::path(put, path = "/v1/fields/{key}", tag = "Account",
     params(("key" = String, Path, description = "The field's key")),
     request_body = WrittenField,
-    responses((status = 200, body = FieldShape), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = FieldShape), (status = 409, body = Problem), (status = 422,
+    body = Problem)))]
 async fn put(
     State(catalog): State<Arc<CatalogStore>>,
     Path(key): Path<String>,
@@ -161,8 +162,8 @@ async fn delete(
         FieldDeleted::Needed(campaigns) => {
             let named: Vec<String> = campaigns.iter().map(|id| format!("`{id}`")).collect();
             Err(Problem::conflict(format!(
-                "`{key}` is read or written by {}; publish a version without it, with \"in_flight\": \"migrate\", or \
-                 delete the campaign",
+                "`{key}` is read or written by {}; publish a version without it, with \
+                 \"in_flight\": \"migrate\", or delete the campaign",
                 named.join(", ")
             )))
         }

@@ -82,7 +82,8 @@ struct WhichLines {
 /// What happened to the contact, newest first: in all campaigns, or in one. Where one is wanted, a
 /// page may be short, or even empty, before the last.
 #[utoipa::path(get, path = "/v1/contacts/{id}/history", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichLines, Paging),
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichLines,
+    Paging),
     responses((status = 200, body = Page<HistoryLine>), (status = 404, body = Problem)))]
 async fn history(
     State(api): State<Api>,
@@ -392,7 +393,8 @@ pub(in crate::api) struct WhichObject {
 /// Where the contact is, in order of campaign; behind that, where its objects are, each in order of
 /// campaign.
 #[utoipa::path(get, path = "/v1/contacts/{id}/enrollments", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichObject, Paging),
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichObject,
+    Paging),
     responses((status = 200, body = Page<EnrollmentShape>), (status = 404, body = Problem)))]
 async fn enrollments(
     State(api): State<Api>,

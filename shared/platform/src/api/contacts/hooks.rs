@@ -113,8 +113,10 @@ struct HowToRead {
 
 /// Creates or changes the contact with an address, as one change.
 #[utoipa::path(post, path = "/v1/hooks/contact", tag = "Hooks", params(HowToRead),
-    request_body(content((PostedContact = "application/json"), (PostedContact = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = PostAnswer), (status = 403, body = Problem), (status = 409, body = Problem),
+    request_body(content((PostedContact = "application/json"),
+    (PostedContact = "application/x-www-form-urlencoded"))),
+    responses((status = 200, body = PostAnswer), (status = 403, body = Problem), (status = 409,
+    body = Problem),
         (status = 410, body = Problem), (status = 422, body = Problem)))]
 async fn contact(
     State(catalog): State<Arc<CatalogStore>>,
@@ -127,8 +129,8 @@ async fn contact(
 ) -> Result<Answer, Problem> {
     if how.unknown_fields == UnknownFields::Create && !holder.may(Scope::Write) {
         return Err(Problem::forbidden(
-            "making fields needs a key with the scope write; make them with PUT /v1/fields/{key}, or post with \
-             ?unknown_fields=ignore",
+            "making fields needs a key with the scope write; make them with PUT /v1/fields/{key}, \
+             or post with ?unknown_fields=ignore",
         ));
     }
     let Posted { members: mut sent, twice } = posted(request).await?;

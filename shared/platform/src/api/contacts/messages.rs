@@ -82,7 +82,8 @@ impl MessageShape {
 /// The contact's messages by campaign, each campaign's in order of run and step. What they said is
 /// rendered again from the version they came from, which never changes.
 #[utoipa::path(get, path = "/v1/contacts/{id}/messages", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichObject, Paging),
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichObject,
+    Paging),
     responses((status = 200, body = Page<MessageShape>), (status = 404, body = Problem)))]
 async fn messages(
     State(api): State<Api>,

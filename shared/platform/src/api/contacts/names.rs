@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `email`, `first_name` … | a member of a contact, first of all |
 //! | the key of a custom field | that field |
-//! | `Email`, `First Name`, `E-Mail`, `Vorname` | the member: case and what is neither letter nor digit do not count |
+//! | `Email`, `First Name`, `E-Mail`, `Vorname` | the member: letters and digits count, not their case |
 //! | `form_fields[email]` | the name in the brackets |
 //! | `id`, `created_at` … | read only: passed over where unknown names are |
 //!
@@ -185,8 +185,8 @@ pub(in crate::api) fn unknown(
     let remedy = remedy(written, known);
     let end = if remedy.ends_with('?') { "" } else { "." };
     format!(
-        "there is no field `{written}`; {remedy}{end} PUT /v1/fields/{{key}} makes one; ?unknown_fields=ignore or create \
-         does without it"
+        "there is no field `{written}`; {remedy}{end} PUT /v1/fields/{{key}} makes one; \
+         ?unknown_fields=ignore or create does without it"
     )
 }
 

@@ -70,7 +70,8 @@ pub(in crate::api) fn object_type<'a>(
     catalog.objects.get_key_value(named).ok_or_else(|| {
         let remedy = remedy(named, catalog.objects.keys().map(ObjectType::as_str));
         Problem::not_found(format!(
-            "there is no type of objects `{named}`; {remedy}; PUT /v1/object-types/{{type}} makes one"
+            "there is no type of objects `{named}`; {remedy}; PUT /v1/object-types/{{type}} makes \
+             one"
         ))
     })
 }
@@ -78,7 +79,8 @@ pub(in crate::api) fn object_type<'a>(
 /// A key, if it can be one.
 pub(in crate::api) fn object_key<'k>(path: &str, key: &'k str) -> Result<&'k str, Problem> {
     if key.trim().is_empty() {
-        let message = "a key is not blank; send what the sender calls the object, such as the number of the booking";
+        let message = "a key is not blank; send what the sender calls the object, such as the \
+                       number of the booking";
         return Err(Problem::invalid_at(path, "key", message));
     }
     if key.len() > LONGEST_OBJECT_KEY {
@@ -164,7 +166,8 @@ async fn only_one(
         more => format!(" and {more} more"),
     };
     let message = format!(
-        "the campaign `{campaign}` is about each {per}; say which one: object={per}/KEY; the contact has {}{more}",
+        "the campaign `{campaign}` is about each {per}; say which one: object={per}/KEY; the \
+         contact has {}{more}",
         last.join(", ")
     );
     Err(Problem::invalid_at("object", "subject", message))
@@ -191,7 +194,8 @@ pub(in crate::api) async fn subject_of(
         (Some(per), Some(named)) => {
             if named.split_once('/').is_some_and(|(kind, _)| kind != per.as_str()) {
                 let message = format!(
-                    "the campaign `{campaign}` is about each {per}, not about `{named}`; write object={per}/KEY"
+                    "the campaign `{campaign}` is about each {per}, not about `{named}`; write \
+                     object={per}/KEY"
                 );
                 return Err(Problem::invalid_at("object", "subject", message));
             }

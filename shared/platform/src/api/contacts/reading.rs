@@ -483,8 +483,8 @@ pub(in crate::api) fn without_time(
     let campaign = followed?;
     is_only_a_day(value.as_str()?, conventions.slashes).then(|| {
         let message = format!(
-            "{} has no time of day and is read as midnight, in {}; timers of the campaign `{campaign}` count from \
-             that moment; send a time as well, such as 2026-12-01T14:30",
+            "{} has no time of day and is read as midnight, in {}; timers of the campaign \
+             `{campaign}` count from that moment; send a time as well, such as 2026-12-01T14:30",
             quoted(value),
             conventions.zone.name()
         );

@@ -82,8 +82,8 @@ pub(in crate::api) fn still_unsubscribed(
     let sent = asked.consent.filter(|sent| *sent != written.contact.consent)?;
     (written.contact.consent == Consent::Unsubscribed).then(|| {
         let message = format!(
-            "the contact has unsubscribed, so `consent` stays unsubscribed, not {}; send {remedy} if the person asked \
-             for mail again",
+            "the contact has unsubscribed, so `consent` stays unsubscribed, not {}; send {remedy} \
+             if the person asked for mail again",
             consent_word(sent)
         );
         Fault::new("consent", "unsubscribed", message)

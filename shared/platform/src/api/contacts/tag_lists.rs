@@ -2,9 +2,9 @@
 //!
 //! | written | is |
 //! |---|---|
-//! | `["Lead", "Kunde"]` | each item one tag, whatever marks it holds; an item may be `{"label": "Lead"}` |
+//! | `["Lead", "Kunde"]` | each item one tag with any marks; an item may be `{"label": "Lead"}` |
 //! | `"Lead, Kunde"` | tags with commas between |
-//! | `"\"Lead\",\"Kunde\""` | the same, quoted as in CSV: inside quotation marks a tag may hold any mark but a comma |
+//! | `"\"Lead\",\"Kunde\""` | quoted as in CSV: a tag in it may hold any mark but a comma |
 //! | `"[\"Lead\"]"` | a list in a text |
 //! | `{"Lead": "2026-12-01T08:00:00Z", "Old": null}` | a contact's own tags; `null` withdraws |
 //!
@@ -177,7 +177,8 @@ impl List {
                 self.tag(name, name);
             } else {
                 let message = format!(
-                    "{} is not when a tag was assigned; write a list of tags, or null to withdraw one",
+                    "{} is not when a tag was assigned; write a list of tags, or null to withdraw \
+                     one",
                     quoted(value)
                 );
                 self.wrong(name, "tag", message);
@@ -218,8 +219,8 @@ impl List {
         let parts = text.split(marks).map(str::trim).filter(|part| !part.is_empty());
         let list = Value::from_iter(parts.take(3));
         let message = format!(
-            "{shown} {why}; write commas between tags, or a list such as {list}. A tag with such a mark goes into a list, \
-             or between quotation marks"
+            "{shown} {why}; write commas between tags, or a list such as {list}. A tag with such a \
+             mark goes into a list, or between quotation marks"
         );
         self.wrong("", "tag", message);
     }

@@ -54,7 +54,8 @@ const GERMAN: Words = Words {
 /// The page that asks.
 #[utoipa::path(get, path = "/u/{token}", tag = "Unsubscribe", security(()),
     params(("token" = String, Path, description = "The signed token of a mail")),
-    responses((status = 200, content_type = "text/html"), (status = 404, content_type = "text/html")))]
+    responses((status = 200, content_type = "text/html"), (status = 404,
+    content_type = "text/html")))]
 async fn ask(
     State(catalog): State<Arc<CatalogStore>>,
     State(contacts): State<Arc<Contacts>>,
@@ -74,7 +75,8 @@ async fn ask(
 /// Unsubscribes.
 #[utoipa::path(post, path = "/u/{token}", tag = "Unsubscribe", security(()),
     params(("token" = String, Path, description = "The signed token of a mail")),
-    responses((status = 200, content_type = "text/html"), (status = 404, content_type = "text/html")))]
+    responses((status = 200, content_type = "text/html"), (status = 404,
+    content_type = "text/html")))]
 async fn unsubscribe(
     State(catalog): State<Arc<CatalogStore>>,
     State(contacts): State<Arc<Contacts>>,
@@ -124,10 +126,14 @@ fn page(status: StatusCode, words: &Words, text: &str, asks: bool) -> Response {
         "<!doctype html>\n<html lang=\"{language}\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"robots\" content=\"noindex\">\n<title>{title}</title>\n\
-         <style>body{{font:1.125rem/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh auto;padding:0 1rem;\
-         color:#1a1a1a;background:#fff}}button{{font:inherit;padding:.75rem 1.5rem;border:0;border-radius:.375rem;\
-         color:#fff;background:#1f4fa3;cursor:pointer}}button:focus-visible{{outline:3px solid #ffb300;\
-         outline-offset:2px}}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p role=\"status\">{text}</p>\n\
+         <style>body{{font:1.125rem/1.5 system-ui,sans-serif;max-width:32rem;margin:15vh \
+         auto;padding:0 1rem;\
+         color:#1a1a1a;background:#fff}}button{{font:inherit;padding:.75rem \
+         1.5rem;border:0;border-radius:.375rem;\
+         color:#fff;background:#1f4fa3;cursor:pointer}}button:focus-visible{{outline:3px solid \
+         #ffb300;\
+         outline-offset:2px}}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p \
+         role=\"status\">{text}</p>\n\
          {form}\n</main>\n</body>\n</html>\n"
     );
     let policy =

@@ -41,7 +41,8 @@ struct Reconcile {
 /// Makes timers and queues anew from what the table says: after a restore, or in a new stack over a
 /// kept table. What is there already stays, and what was sent is not sent again; asked for twice,
 /// it changes nothing.
-#[utoipa::path(post, path = "/v1/mass-actions/reconcile", tag = "Mass actions", request_body = Reconcile,
+#[utoipa::path(post, path = "/v1/mass-actions/reconcile", tag = "Mass actions",
+    request_body = Reconcile,
     responses((status = 202, body = Taken), (status = 422, body = Problem)))]
 async fn reconcile(
     State(store): State<Arc<Store>>,
@@ -58,7 +59,8 @@ async fn reconcile(
         && until < to
     {
         let message = format!(
-            "{} is before restored_to: of what was sent until then the table knows; leave it out, or name when sending stopped",
+            "{} is before restored_to: of what was sent until then the table knows; leave it out, \
+             or name when sending stopped",
             instant_text(until)
         );
         faults.push(Fault::new("sent_until", "order", message));

@@ -127,8 +127,9 @@ fn contacts_of(
     kind: JobKind,
     faults: &mut Vec<Fault>,
 ) -> Option<Wanted> {
-    const HOW: &str = "write {\"ids\": […]}, {\"emails\": […]}, {\"tag\": \"…\"} or {\"object_type\": \"…\"}, or \"enrolled\"; \
-         {\"status\": \"…\"} goes alone, or with `object_type`";
+    const HOW: &str = "write {\"ids\": […]}, {\"emails\": […]}, {\"tag\": \"…\"} or \
+         {\"object_type\": \"…\"}, or \"enrolled\"; {\"status\": \"…\"} goes alone, or with \
+         `object_type`";
     let members = match sent {
         Value::String(word) if word == "enrolled" => return Some(Wanted::Enrolled),
         Value::Object(members) if is_of_members(members) => {
@@ -239,8 +240,8 @@ fn only_about(
     for id in campaigns.iter().filter(|id| about(id) != Some(wanted)) {
         let is = about(id).map_or_else(|| "contacts".to_owned(), |other| format!("each {other}"));
         let message = format!(
-            "the campaign `{id}` is about {is}, not about each {wanted}; leave it out of `campaigns`, or \
-             `object_type` out of `contacts`"
+            "the campaign `{id}` is about {is}, not about each {wanted}; leave it out of \
+             `campaigns`, or `object_type` out of `contacts`"
         );
         faults.push(Fault::new("contacts.object_type", "subject", message));
     }

@@ -81,9 +81,11 @@ async fn get(
 /// Makes an object, or changes it, together with its contact: one call, one transaction.
 #[utoipa::path(put, path = "/v1/objects/{type}/{key}", tag = "Objects",
     params(("type" = String, Path, description = "The type"),
-        ("key" = String, Path, description = "The key, percent-encoded: any text of at most 1,024 bytes")),
+        ("key" = String, Path,
+        description = "The key, percent-encoded: any text of at most 1,024 bytes")),
     request_body = WrittenObject,
-    responses((status = 200, body = WrittenObjectAnswer), (status = 404, body = Problem), (status = 409, body = Problem),
+    responses((status = 200, body = WrittenObjectAnswer), (status = 404, body = Problem),
+    (status = 409, body = Problem),
         (status = 422, body = Problem)))]
 async fn put(
     State(api): State<Api>,
@@ -161,7 +163,8 @@ struct WhichObjects {
 
 /// A contact's objects, by type, each type's in the order in which they were made.
 #[utoipa::path(get, path = "/v1/contacts/{id}/objects", tag = "Objects",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichObjects, Paging),
+    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"), WhichObjects,
+    Paging),
     responses((status = 200, body = Page<ObjectShape>), (status = 404, body = Problem)))]
 async fn list(
     State(catalog): State<Arc<CatalogStore>>,

@@ -43,7 +43,8 @@ const FILE: &str = "attachment; filename=\"objects.csv\"";
 /// hold them.
 #[utoipa::path(get, path = "/v1/object-types/{type}/export", tag = "Objects",
     params(("type" = String, Path, description = "The type"), Part),
-    responses((status = 200, body = String, content_type = "text/csv"), (status = 404, body = Problem),
+    responses((status = 200, body = String, content_type = "text/csv"), (status = 404,
+    body = Problem),
         (status = 422, body = Problem)))]
 async fn export(
     State(api): State<Api>,

@@ -69,12 +69,13 @@ impl Headings for ObjectHeadings<'_> {
     const NEEDED: &'static [(&'static str, &'static str)] = &[
         (
             "key",
-            "a column `key` is needed, with what identifies each object where it comes from: the first row names \
-             the columns",
+            "a column `key` is needed, with what identifies each object where it comes from: the \
+             first row names the columns",
         ),
         (
             "contact.email",
-            "a column `email` is needed, with the address of each object's contact: the first row names the columns",
+            "a column `email` is needed, with the address of each object's contact: the first row \
+             names the columns",
         ),
     ];
 
@@ -122,7 +123,8 @@ impl Headings for ObjectHeadings<'_> {
             && let Meaning::Field(key) = meaning(name, self.of_contact).0
         {
             return format!(
-                "{whose} has no field `{name}`; if the contact's is meant, call the column `{CONTACT}.{key}`"
+                "{whose} has no field `{name}`; if the contact's is meant, call the column \
+                 `{CONTACT}.{key}`"
             );
         }
         let known: Vec<&str> = match in_contact(name) {
@@ -142,8 +144,8 @@ impl Headings for ObjectHeadings<'_> {
             None => (format!("/v1/object-types/{}", self.kind), " with the field"),
         };
         format!(
-            "{whose} has no field `{plain}`; {remedy}{end} PUT {path}{of} makes one; ?unknown_fields=ignore or \
-             create does without it"
+            "{whose} has no field `{plain}`; {remedy}{end} PUT {path}{of} makes one; \
+             ?unknown_fields=ignore or create does without it"
         )
     }
 }

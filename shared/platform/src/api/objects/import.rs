@@ -56,7 +56,8 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
 #[utoipa::path(post, path = "/v1/object-types/{type}/import", tag = "Objects",
     params(("type" = String, Path, description = "The type"), HowToRead),
     request_body(content = String, content_type = "text/csv"),
-    responses((status = 200, body = Imported), (status = 404, body = Problem), (status = 409, body = Problem),
+    responses((status = 200, body = Imported), (status = 404, body = Problem), (status = 409,
+    body = Problem),
         (status = 422, body = Problem)))]
 async fn import(
     State(api): State<Api>,
@@ -181,7 +182,8 @@ impl ObjectRows<'_> {
             // It says nothing of the object that went on under another key.
             Err(ObjectError::Replaced { by }) => {
                 let message = format!(
-                    "nothing is written: the {kind} {} goes on as {}; leave the row out, or write that key",
+                    "nothing is written: the {kind} {} goes on as {}; leave the row out, or write \
+                     that key",
                     shown(&key),
                     shown(&by)
                 );
@@ -298,8 +300,9 @@ fn refused(
         }
         ObjectError::OfAnother { owner } => {
             let message = format!(
-                "the {kind} {key} is not of {email}, but of the contact {owner}, and never changes its contact; \
-                 write that contact's address, leave `email` empty, or take another key"
+                "the {kind} {key} is not of {email}, but of the contact {owner}, and never changes \
+                 its contact; write that contact's address, leave `email` empty, or take another \
+                 key"
             );
             Fault::new("contact.email", "of_another", message)
         }

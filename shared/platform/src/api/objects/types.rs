@@ -136,9 +136,11 @@ async fn get(
 
 /// Makes a type of objects, or adds fields to it. The type of a field cannot be changed.
 #[utoipa::path(put, path = "/v1/object-types/{type}", tag = "Objects",
-    params(("type" = String, Path, description = "The type: at most 24 letters, digits, `-` or `_`")),
+    params(("type" = String, Path,
+    description = "The type: at most 24 letters, digits, `-` or `_`")),
     request_body = WrittenObjectType,
-    responses((status = 200, body = ObjectTypeShape), (status = 409, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = ObjectTypeShape), (status = 409, body = Problem), (status = 422,
+    body = Problem)))]
 async fn put(
     State(catalog): State<Arc<CatalogStore>>,
     Path(named): Path<String>,
@@ -171,7 +173,8 @@ async fn put(
         let is_new = there.is_none_or(|there| !there.fields.contains_key(key.as_str()));
         if let Some(taken) = taken_field(&key).filter(|_| is_new) {
             let message = format!(
-                "`{taken}` means something else wherever objects are read or written; choose another key"
+                "`{taken}` means something else wherever objects are read or written; choose \
+                 another key"
             );
             faults.push(Fault::new(path, "reserved", message));
             continue;
@@ -188,8 +191,8 @@ async fn put(
         Some(Ok(keep)) if ObjectDefinition::is_too_short(keep) => {
             let least = ObjectDefinition::LEAST_KEPT;
             let message = format!(
-                "an object is kept for `{least}` at least, not for `{keep}`; write a longer duration, such as \
-                 `400 days`, or leave `keep` out"
+                "an object is kept for `{least}` at least, not for `{keep}`; write a longer \
+                 duration, such as `400 days`, or leave `keep` out"
             );
             faults.push(Fault::new("keep", "span", message));
             None

@@ -114,8 +114,8 @@ impl Writing<'_> {
     ) -> Result<Answer, Problem> {
         if how.unknown_fields == UnknownFields::Create && !holder.may(Scope::Write) {
             return Err(Problem::forbidden(
-                "making fields needs a key with the scope write; make them with PUT /v1/object-types/{type}, or \
-                 post with ?unknown_fields=ignore",
+                "making fields needs a key with the scope write; make them with PUT \
+                 /v1/object-types/{type}, or post with ?unknown_fields=ignore",
             ));
         }
         let named = object_type(&loaded.catalog, kind)?;
@@ -223,7 +223,8 @@ impl Writing<'_> {
         let id = sent.get("id").and_then(Value::as_str).map(str::to_owned);
         if let Some(id) = id.filter(|_| !sent.contains_key("email")) {
             if sent.len() > 1 {
-                let message = "a contact that is named by `id` is not written; name it by `email` to write to it";
+                let message = "a contact that is named by `id` is not written; name it by `email` \
+                               to write to it";
                 return Err(Problem::invalid_at("contact.id", "read_only", message));
             }
             let missing = || {

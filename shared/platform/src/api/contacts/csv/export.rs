@@ -108,8 +108,9 @@ impl Part {
     ) -> Result<Response, Problem> {
         if next.is_some() && self.limit.is_none() {
             let message = format!(
-                "one answer does not hold all of them; take them in parts: send `limit`, 1 to {MOST_ROWS}, and for the next part \
-                 `cursor` with the header Dacapo-Next-Cursor of the part before"
+                "one answer does not hold all of them; take them in parts: send `limit`, 1 to \
+                 {MOST_ROWS}, and for the next part `cursor` with the header Dacapo-Next-Cursor of \
+                 the part before"
             );
             return Err(Problem::invalid_at("limit", "too_large", message));
         }
@@ -134,7 +135,8 @@ fn csv_of(file: &'static str, body: Body) -> Response {
 /// its id, and the reason in the column `rev`. 422 for all of them where an answer
 /// does not hold them: then there is nothing but parts.
 #[utoipa::path(get, path = "/v1/contacts/export", tag = "Contacts", params(Which, Part),
-    responses((status = 200, body = String, content_type = "text/csv"), (status = 422, body = Problem)))]
+    responses((status = 200, body = String, content_type = "text/csv"), (status = 422,
+    body = Problem)))]
 async fn export(
     State(store): State<Arc<Store>>,
     State(catalog): State<Arc<CatalogStore>>,

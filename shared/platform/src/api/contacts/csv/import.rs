@@ -3,9 +3,9 @@
 //! | a cell | is |
 //! |---|---|
 //! | of the first row | a name, as `csv::columns` reads it |
-//! | empty | nothing said: what the contact has stays; `clear` names fields that are to be cleared |
+//! | empty | what the contact has stays; `clear` names fields that are to be cleared |
 //! | in `consent` | never takes an unsubscription back, unless `resubscribe` says `true` |
-//! | in `tags` | tags as `tag_lists` reads them; those that the contact has are not assigned again |
+//! | in `tags` | read by `tag_lists`; tags that the contact has are not assigned again |
 //!
 //! What holds for every file is in `importing`.
 

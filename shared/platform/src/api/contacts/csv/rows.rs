@@ -174,8 +174,8 @@ impl Rows {
             self.step(b"\n", rows)?;
             if rows.len() == before {
                 let message = format!(
-                    "a quotation mark in the row on line {begins} is not closed: the row goes on to the end of the \
-                     file, on line {line}; close it, or write the mark twice"
+                    "a quotation mark in the row on line {begins} is not closed: the row goes on \
+                     to the end of the file, on line {line}; close it, or write the mark twice"
                 );
                 return Err(Problem::invalid_at("", "quotation_mark", message));
             }
@@ -235,8 +235,8 @@ impl Rows {
             ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => {
                 let line = self.begins.unwrap_or(self.line);
                 let message = format!(
-                    "the row on line {line} has more than {LONGEST_ROW} bytes or {MOST_CELLS} cells; is a quotation \
-                     mark missing?"
+                    "the row on line {line} has more than {LONGEST_ROW} bytes or {MOST_CELLS} \
+                     cells; is a quotation mark missing?"
                 );
                 return Err(Problem::invalid_at("", "row_too_long", message));
             }
