@@ -393,7 +393,8 @@ impl Decisions {
                 }
             }
             Decision::Seen(next) => {
-                if image.is_some_and(|image| is_about_to_forget(image.contact, enrollment)) {
+                if image.is_some_and(|image| has_dropped_unseen_changes(image.contact, enrollment))
+                {
                     self.commit_seen(id, campaign, before, *next).await?;
                 }
                 Ok(Attempt::Outcome(EventOutcome::Ignored(Ignored::NothingConcerned)))
@@ -473,6 +474,9 @@ fn is_later(enrollment: &Enrollment, as_of: Option<Instant>) -> bool {
 }
 
 /// Whether the contact has dropped changes that the enrollment has not noted as seen.
-pub(crate) fn is_about_to_forget(contact: &Contact, enrollment: Option<&Enrollment>) -> bool {
+pub(crate) fn has_dropped_unseen_changes(
+    contact: &Contact,
+    enrollment: Option<&Enrollment>,
+) -> bool {
     enrollment.is_some_and(|enrollment| contact.changes_after(enrollment.seen).is_none())
 }

@@ -109,7 +109,7 @@
 //! |---|---|
 //! | `situation`, `event` | what comes in |
 //! | `decision`, `effect`, `contact_write`, `ignored` | what goes out |
-//! | `builder` | the decision while it is made: from begin to finish, with its lines and counts (R40, R72) |
+//! | `builder` | the decision while it is made: begin, finish, lines, counts (R40, R72) |
 //! | `occasion` | what is looked at now: instant, cause, chain, contact, as one value (R3, R42) |
 //! | `tokens`, `in_flight_token` | where tokens rest, how they leave and end (R9, R18, R41) |
 //! | `hold` | how tokens end and enrollments are held, also by a defect (R18, R40 to R43) |

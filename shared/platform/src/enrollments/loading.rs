@@ -1,8 +1,9 @@
 //! What a decision needs is read here: a contact and its enrollment, one pair or many, by a strong
 //! or an eventual read; and what stands around them, such as the campaign's version.
 //!
-//! Contact and enrollment are read one after the other. If the enrollment knows a later change of the
-//! contact than the contact shows, both were written in between, and the contact is read once more.
+//! Contact and enrollment are read one after the other. If the enrollment knows a later change of
+//! the contact than the contact shows, both were written in between, and the contact is read once
+//! more.
 
 use std::collections::BTreeMap;
 

@@ -16,7 +16,9 @@ use super::quarantine::Quarantine;
 use super::trace::{Traces, concerns};
 use crate::catalog::{CatalogStore, Loaded};
 use crate::contacts::read_contact;
-use crate::enrollments::{Decisions, EventOutcome, Image, SelfWrite, State, is_about_to_forget};
+use crate::enrollments::{
+    Decisions, EventOutcome, Image, SelfWrite, State, has_dropped_unseen_changes,
+};
 use crate::erasure::comes_after_last_erasure;
 use crate::error::Error;
 use crate::store::Store;
@@ -198,7 +200,7 @@ impl ContactChanges {
         // since came later.
         if self_write == Some(SelfWrite { rev: contact.rev, catalog })
             && image.before + 1 == contact.rev
-            && !is_about_to_forget(contact, enrollment)
+            && !has_dropped_unseen_changes(contact, enrollment)
         {
             return Ok(Some(Followed::Something));
         }
