@@ -192,19 +192,12 @@ impl<'a> DecisionBuilder<'a> {
     }
 
     pub(super) fn push_line(&mut self, line: Line) {
-        self.push_line_because(&self.occasion.cause().clone(), line);
+        add_line(&mut self.records, self.occasion.now(), self.occasion.cause(), line);
     }
 
     /// Adds a line that has a cause of its own.
     pub(super) fn push_line_because(&mut self, cause: &Cause, line: Line) {
-        match self.records.last_mut() {
-            Some(record) if record.because == *cause => record.lines.push(line),
-            _ => self.records.push(Record {
-                at: self.occasion.now(),
-                because: cause.clone(),
-                lines: vec![line],
-            }),
-        }
+        add_line(&mut self.records, self.occasion.now(), cause, line);
     }
 
     pub(super) fn count(&mut self, counter: &Counter<'_>) {
@@ -332,5 +325,13 @@ impl<'a> DecisionBuilder<'a> {
                 self.next.eligible_at = None;
             }
         }
+    }
+}
+
+/// Adds a line to the last record, or to a new one if that has another cause.
+fn add_line(records: &mut Vec<Record>, at: Instant, because: &Cause, line: Line) {
+    match records.last_mut() {
+        Some(record) if record.because == *because => record.lines.push(line),
+        _ => records.push(Record { at, because: because.clone(), lines: vec![line] }),
     }
 }
