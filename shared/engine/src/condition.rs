@@ -89,7 +89,7 @@ pub enum StatusAsked {
     AwaitingRestart,
     /// It was stopped: it may not enter (R16).
     Stopped,
-    /// A guard stopped it (R40 to R43), or a defect in Dacapo.
+    /// A guard stopped it (R40, R41, R43), or a defect in Dacapo.
     Held,
 }
 

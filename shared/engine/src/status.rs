@@ -18,11 +18,11 @@ pub enum Status {
     /// It was reset or released, and nothing is running; or it was never in, and something is
     /// parked for it (R51).
     Ready,
-    /// It reached a restart and waits for a trigger (R13).
+    /// A restart was reached, or followed by itself (R17): it waits for a trigger (R13).
     AwaitingRestart,
     /// It was stopped: it may not enter (R16).
     Stopped,
-    /// A guard stopped it (R40 to R43), or a defect in Dacapo.
+    /// A guard stopped it (R40, R41, R43), or a defect in Dacapo.
     Held,
 }
 

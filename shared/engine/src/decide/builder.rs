@@ -149,9 +149,9 @@ impl<'a> DecisionBuilder<'a> {
         Occasion::new(self.situation.now, cause, causality, self.latest.clone())
     }
 
-    /// The contact as the change with this `rev` left it (R3). What an earlier change caused, and
-    /// was written, comes as a change of its own. So it makes no difference whether changes come
-    /// one by one or together.
+    /// The contact as the change with this `rev` left it (R3). It does not hold what the campaign
+    /// wrote because of an earlier change: that write is a later change of its own. So it makes no
+    /// difference whether changes come one by one or together.
     pub(super) fn contact_as_of(&self, rev: u64) -> Cow<'a, Contact> {
         let contact = self.situation.contact;
         if rev == contact.rev {
@@ -220,7 +220,7 @@ impl<'a> DecisionBuilder<'a> {
         Some(DayCount { day, count: DayCount::on(count, day) + 1 })
     }
 
-    /// A guard stops the contact: all tokens end, visible and counted (R40 to R43).
+    /// A guard stops the contact: all tokens end, with a line (R40, R41, R43).
     pub(super) fn hold(&mut self, element: Option<&ElementId>, guard: Guard) {
         self.in_flight.clear();
         let follows = hold(&mut self.next, element, guard, self.situation.account.zone);
@@ -301,7 +301,8 @@ impl<'a> DecisionBuilder<'a> {
         }))
     }
 
-    /// The decision when unseen changes came first.
+    /// The decision when something has to be committed before the event is handled: unseen changes,
+    /// or a goal that took tokens on other paths.
     pub(super) fn ask_again(self) -> Decision {
         match self.finish(None) {
             Decision::Advance(mut advance) => {

@@ -38,8 +38,8 @@ pub struct Advance {
     pub delta: Tally,
     /// Whether the event itself was ignored, although something unseen was applied.
     pub ignored: Option<Ignored>,
-    /// Whether the event has not been handled yet, because unseen changes came first: ask again
-    /// once this is committed.
+    /// Whether the event has not been handled yet, because unseen changes, or a goal that took
+    /// tokens, have to be committed first: ask again once this is committed.
     pub ask_again: bool,
 }
 

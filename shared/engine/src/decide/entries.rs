@@ -108,7 +108,8 @@ impl<'a> DecisionBuilder<'a> {
         }
     }
 
-    /// Fires a start or an event, once a run (R5). Returns whether it fired.
+    /// Fires a start or an event, once a run (R5). If it is used up, no token goes on (R10).
+    /// Returns whether it counts as fired.
     pub(super) fn fire_entry(
         &mut self,
         place: usize,

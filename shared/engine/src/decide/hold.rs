@@ -1,9 +1,9 @@
 //! How tokens end and enrollments are held, as functions of the enrollment alone.
 //!
-//! A guard holds an enrollment within a decision (R40 to R43). A defect in Dacapo holds it outside
-//! of one: then perhaps neither the campaign nor the contact is readable, so nothing here reads
-//! them. In both cases nothing of the old run is left: timers are cancelled, messages that have not
-//! left are dropped, and what was parked is discarded, each with its line.
+//! A guard holds an enrollment within a decision (R40, R41, R43). A defect in Dacapo holds it
+//! outside of one: then perhaps neither the campaign nor the contact is readable, so nothing here
+//! reads them. In both cases nothing of the old run is left: timers are cancelled, messages that
+//! have not left are dropped, and what was parked is discarded, each with its line.
 
 use super::correction::{advance_without_effects, written_again};
 use super::{Advance, Effect};
@@ -75,7 +75,7 @@ pub(super) fn hold(
     follows
 }
 
-/// Nothing of a token that ended has any effect (R18). It is removed from the enrollment.
+/// Nothing of a token that ended has any effect (R18). The caller has taken it out already.
 pub(super) fn end_token(
     next: &mut Enrollment,
     token: &Token,

@@ -93,7 +93,7 @@
 //!                   date moved, field cleared           as with Date(Until)
 //! Event, Goal       the event fires, the goal holds     ends; one token goes on from there
 //! any               event or goal downstream fires      ends; one token goes on from there (R9)
-//!                   reset, restart, stop, held          ends (R11, R12, R16, R40 to R43)
+//!                   reset, restart, stop, held          ends (R11, R12, R16, R40, R41, R43)
 //!                   migrated, its element is gone       ends (R50)
 //!                   TimerDue or DeliveryDue in a pause  stays (R51)
 //! ```
@@ -112,7 +112,7 @@
 //! | `builder` | the decision while it is made: begin, finish, lines, counts (R40, R72) |
 //! | `occasion` | what is looked at now: instant, cause, chain, contact, as one value (R3, R42) |
 //! | `tokens`, `in_flight_token` | where tokens rest, how they leave and end (R9, R18, R41) |
-//! | `hold` | how tokens end and enrollments are held, also by a defect (R18, R40 to R43) |
+//! | `hold` | how tokens end and enrollments are held, also by a defect (R18, R40, R41, R43) |
 //! | `correction` | what is put right without an event (R30) |
 //! | `catching_up` | changes and milestones that were not seen yet, in order (R3, R50, R51) |
 //! | `edges` | whether a change is the edge that an event reacts to (R7, R72, R73) |
@@ -176,7 +176,8 @@ use crate::history::Cause;
 /// The most writes of campaigns that may lead to each other (R42).
 pub const DEEPEST: u8 = 20;
 
-/// The most elements that one event moves a token over (R41).
+/// The most elements that a token moves over without a rest; less than an hour at an e-mail is none
+/// (R41).
 const MOST_MOVES: u32 = 100;
 
 /// Decides.

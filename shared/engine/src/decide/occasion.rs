@@ -3,7 +3,7 @@
 //! One decision goes through several occasions in order: each change and milestone that was not
 //! seen yet, then the event itself. The four values belong together, and the fields are private to
 //! this file. So they are replaced as a whole (`DecisionBuilder::look_at`), except where one
-//! occasion is handled for several reasons ([`Occasion::because`]).
+//! occasion is handled for several reasons ([`Occasion::replace_cause`]).
 
 use std::borrow::Cow;
 

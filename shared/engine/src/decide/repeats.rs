@@ -1,19 +1,21 @@
 //! What was applied last from other campaigns and from jobs.
 //!
 //! It promises that what comes again, or comes after something later of the same sender, is not
-//! applied.
+//! applied; of the commands of objects this holds for the last [`OBJECTS_KEPT`].
 
 use super::builder::DecisionBuilder;
 use super::{Ignored, Source};
 use crate::enrollment::Enrollment;
 use crate::ids::ContactId;
 
-/// Of how many objects a campaign remembers the last thing that they asked of it.
+/// How many pairs of a campaign and an object an enrollment remembers, each with the last command
+/// of it.
 const OBJECTS_KEPT: usize = 16;
 
 impl DecisionBuilder<'_> {
     /// What comes from another campaign is applied once, in the order of that campaign's decisions.
-    /// Commands have a note of their own: they may be known before what was decided earlier.
+    /// Commands are noted apart from changed statuses: a command may come with a contact's change
+    /// (`asked_before`), before a status that the same campaign decided earlier.
     pub(super) fn apply_once(&mut self, from: &Source, is_command: bool) -> Result<(), Ignored> {
         if self.was_applied(from, is_command) {
             return Err(Ignored::AlreadyApplied);

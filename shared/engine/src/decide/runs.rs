@@ -1,7 +1,7 @@
 //! Runs: how one begins, is reset, restarted, stopped and released (R11, R12, R16, R17, R40).
 //!
-//! It promises that a new run begins with everything re-armed, and that nothing of the old one is
-//! left.
+//! It promises that a new run begins with everything re-armed and without a token of the old one.
+//! The restart delay goes on unless a user ends it, and a restart keeps what is parked.
 
 use super::builder::DecisionBuilder;
 use super::in_flight_token::InFlightToken;
@@ -15,9 +15,9 @@ use crate::ids::ElementId;
 use crate::statistics::Counter;
 
 impl<'a> DecisionBuilder<'a> {
-    /// The next run: everything is re-armed, nothing of the old one is left (R11, R18). It
-    /// lifts `stopped` and `held`. In quarantine only a release comes here; that changes wait there
-    /// stays marked until they have been decided.
+    /// The next run: everything is re-armed, no token of the old one is left (R11, R18). It lifts
+    /// `stopped` and `held`. Of a contact in quarantine only a release comes here, and
+    /// `has_quarantined_changes` stays set until those changes have been decided.
     fn next_run(&mut self) {
         self.end_all();
         self.discard_parked();
@@ -70,8 +70,9 @@ impl<'a> DecisionBuilder<'a> {
     pub(super) fn restart(&mut self, id: Option<&ElementId>, causality: Causality) {
         let delay = self.graph.document.settings.restart_delay();
         let eligible_at = delay.after(self.occasion.now(), self.zone());
-        // Only a reset, a stop, a release or a guard discards what is parked (R14, R51). A trigger
-        // of the restart's own chain is discarded here, since it is no trigger (R13).
+        // What is parked is kept (R14, R51), except a trigger of the restart's own chain, which is
+        // no trigger (R13): `next_run` discards it. A start that was asked for is kept, whatever
+        // its chain (R52).
         let parked_entries = std::mem::take(&mut self.next.parked_entries);
         let parked = self
             .next
@@ -131,7 +132,8 @@ impl<'a> DecisionBuilder<'a> {
         occasion: Occasion<'a>,
     ) -> Result<(), Ignored> {
         if self.is_never_enrolled() && command != Command::Start {
-            // It is remembered in case the path later lets the contact in.
+            // Noted for the rest of this decision only: if a later change in it lets the contact
+            // in, the command's own event is a repeat. Otherwise nothing is committed.
             self.apply_once(from, true)?;
             return Err(Ignored::NeverEnrolled);
         }
