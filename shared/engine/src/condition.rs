@@ -226,7 +226,8 @@ impl Test {
             Self::Time(_) | Self::Weekdays(_) => true,
             Self::Equals(than) | Self::Greater(than) | Self::Less(than) => {
                 let read = |zone| FieldType::Datetime.read(than, zone).ok().flatten();
-                read(Zone::UTC) != read(chrono_tz::Asia::Tokyo)
+                let in_utc = read(Zone::UTC);
+                in_utc.is_some() && in_utc != read(chrono_tz::Asia::Tokyo)
             }
             Self::Set
             | Self::Empty

@@ -99,7 +99,7 @@ pub struct Enrollment {
     /// Whether changes are in quarantine and come first: also after a release, until they have been
     /// decided, whatever the contact goes through meanwhile.
     #[serde(rename = "qc", default, skip_serializing_if = "std::ops::Not::not")]
-    pub has_quarantined_changes: bool,
+    pub quarantined_changes: bool,
     /// The contact's `rev` up to which changes have been applied.
     #[serde(rename = "se")]
     pub seen: u64,
@@ -369,7 +369,7 @@ impl Enrollment {
             by_hand: false,
             hand_call: None,
             held: None,
-            has_quarantined_changes: false,
+            quarantined_changes: false,
             seen,
             no_effect: Vec::new(),
             milestones,
@@ -402,6 +402,12 @@ impl Enrollment {
         self.status == Status::Held && self.held == Some(Guard::Undecided)
     }
 
+    /// Whether changes are in quarantine, whatever the status. Earlier versions stored only that it
+    /// is held for them.
+    pub fn has_quarantined_changes(&self) -> bool {
+        self.quarantined_changes || self.held == Some(Guard::Undecided)
+    }
+
     /// Whether something has come while the campaign was paused and is handled when it is resumed
     /// (R51).
     pub fn waits_for_resume(&self) -> bool {
@@ -411,7 +417,7 @@ impl Enrollment {
     /// Whether something is still to happen to it: a token rests, something is parked, or changes
     /// wait in quarantine. An object with such an enrollment is kept (R74).
     pub fn waits(&self) -> bool {
-        !self.tokens.is_empty() || self.waits_for_resume() || self.has_quarantined_changes
+        !self.tokens.is_empty() || self.waits_for_resume() || self.has_quarantined_changes()
     }
 
     /// Whether the entry or goal has fired in this run.

@@ -135,7 +135,7 @@ impl Bytes {
         enrollment.runs_on = self.count();
         enrollment.messages_on = self.count();
         enrollment.held = self.flag().then_some(Guard::Undecided);
-        enrollment.has_quarantined_changes = self.flag();
+        enrollment.quarantined_changes = self.flag();
         enrollment.job = u64::from(self.below(3));
         enrollment.idle = self.flag();
         enrollment.rev = u64::from(self.draw());

@@ -40,7 +40,7 @@ pub fn hold_undecided(before: Option<&Enrollment>, zone: Zone, now: Instant) -> 
     let causality = deepest(&next);
     let was = before.map(|before| before.status);
     let Consequences { mut effects, lines } = hold(&mut next, None, Guard::Undecided, zone);
-    next.has_quarantined_changes = true;
+    next.quarantined_changes = true;
     if was != Some(next.status) {
         effects.push(Effect::StatusChanged { causality });
     }
@@ -52,8 +52,9 @@ pub fn hold_undecided(before: Option<&Enrollment>, zone: Zone, now: Instant) -> 
 /// After a release, what was in quarantine has been decided: removes the mark that it comes first.
 /// `None` if there is no such mark, or the enrollment is still in quarantine.
 pub fn quarantine_is_empty(before: &Enrollment) -> Option<Enrollment> {
-    let is_marked = before.has_quarantined_changes && !before.is_quarantined();
-    is_marked.then(|| Enrollment { has_quarantined_changes: false, ..written_again(before) })
+    let is_marked = before.has_quarantined_changes() && !before.is_quarantined();
+    let held = before.held.filter(|guard| *guard != Guard::Undecided);
+    is_marked.then(|| Enrollment { quarantined_changes: false, held, ..written_again(before) })
 }
 
 /// All tokens end, and the enrollment is held.

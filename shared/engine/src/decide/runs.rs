@@ -17,7 +17,7 @@ use crate::statistics::Counter;
 impl<'a> DecisionBuilder<'a> {
     /// The next run: everything is re-armed, no token of the old one is left (R11, R18). It lifts
     /// `stopped` and `held`. Of a contact in quarantine only a release comes here, and
-    /// `has_quarantined_changes` stays set until those changes have been decided.
+    /// `quarantined_changes` stays set until those changes have been decided.
     fn next_run(&mut self) {
         self.end_all();
         self.discard_parked();
@@ -263,6 +263,7 @@ impl<'a> DecisionBuilder<'a> {
 
     fn release(&mut self, cause: Cause) {
         self.keep_chain(cause);
+        self.next.quarantined_changes = self.next.has_quarantined_changes();
         self.next_run();
         self.line(None, Happened::Released);
     }

@@ -247,5 +247,5 @@ fn had_no_effect(enrollment: &Enrollment, contact: &Contact) -> bool {
 }
 
 fn waits_in_quarantine(state: Option<&State>) -> bool {
-    state.is_some_and(|state| state.enrollment.has_quarantined_changes)
+    state.is_some_and(|state| state.enrollment.has_quarantined_changes())
 }

@@ -134,7 +134,7 @@ impl EffectHandler {
     }
 
     async fn perform_decisions(&self, mut decisions: Vec<Committed>) -> Result<Performed, Error> {
-        self.settle_days(&mut decisions).await?;
+        self.fill_in_days(&mut decisions).await?;
         self.history.record(&decisions).await?;
         let mut performed = Performed::default();
         let mut failed = BTreeSet::new();
@@ -161,7 +161,7 @@ impl EffectHandler {
 
     /// A decision says on which day it counts. A correction without a decision is counted on the
     /// account's day.
-    async fn settle_days(&self, decisions: &mut [Committed]) -> Result<(), Error> {
+    async fn fill_in_days(&self, decisions: &mut [Committed]) -> Result<(), Error> {
         let open = |decision: &Committed| {
             decision.stored.day.is_none() && !decision.stored.delta.of_a_day().is_empty()
         };

@@ -74,7 +74,7 @@ impl Quarantine {
         let before = self.decisions.enrollment(contact, campaign).await?;
         let outcome =
             self.decisions.apply_event(contact, campaign, &Event::Released { by, call }).await?;
-        if !before.is_some_and(|stored| stored.enrollment.has_quarantined_changes) {
+        if !before.is_some_and(|stored| stored.enrollment.has_quarantined_changes()) {
             return Ok(outcome);
         }
         self.drain_all(contact, campaign).await?;

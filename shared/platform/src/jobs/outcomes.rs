@@ -144,7 +144,7 @@ impl PageWork {
             }
             Err(error) => return Err(error),
         };
-        let waits = before.is_some_and(|enrollment| enrollment.has_quarantined_changes);
+        let waits = before.is_some_and(Enrollment::has_quarantined_changes);
         if job.kind == JobKind::Release && outcome == ContactOutcome::Done && waits {
             self.quarantine.drain_all(contact, campaign).await?;
         }

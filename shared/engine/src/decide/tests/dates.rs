@@ -213,3 +213,27 @@ fn r30_what_was_due_before_a_restore_is_decided_as_of_its_instant() {
         "#]],
     );
 }
+
+#[test]
+fn r20_a_moment_that_the_token_of_a_reset_has_used_is_used_for_the_others_of_its_run() {
+    let mut story = Story::of(
+        "
+        again: { type: event, on: { tag_added: Again }, next: anew }
+        anew: { type: reset, next: nine }
+        lead: { type: start, when: { tag: Lead }, next: nine }
+        nine: { type: wait, until: { time: '09:30' } }
+    ",
+    );
+    story.add("Again").happens(&Event::Changed);
+    story.at("2026-12-01 09:30").happens(&timer(2, 1, "2026-12-01 09:30"));
+    story.add("Lead").check(&Event::Changed, &expect![[r#"
+        run 2 active
+        token 2 at nine: wait until 12-02 09:30
+        fired lead
+        effect: schedule 2.2 at 12-02 09:30
+        effect: status changed, chain 2, depth 0
+        12-01 09:30 because tag Lead was added by API key desk:
+          run 2 lead: entered the campaign
+          run 2 nine: waits until Dec 2, 2026, 9:30 AM (UTC)
+    "#]]);
+}

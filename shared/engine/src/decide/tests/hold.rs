@@ -130,7 +130,7 @@ fn r40_a_release_keeps_the_mark_until_the_quarantine_is_empty() {
         "#]],
     );
     let next = quarantine_is_empty(story.enrolled()).expect("the mark is there");
-    assert_eq!((next.has_quarantined_changes, next.rev), (false, story.enrolled().rev + 1));
+    assert_eq!((next.has_quarantined_changes(), next.rev), (false, story.enrolled().rev + 1));
     assert_eq!(quarantine_is_empty(&next), None, "it is taken away once");
 }
 
@@ -152,7 +152,18 @@ fn r40_whatever_comes_of_the_first_change_in_quarantine_the_others_still_come_fi
         story.happens(&Event::Released { by: desk(), call: None });
         story.add(tag).happens(&Event::Changed);
         let after = story.enrolled();
-        assert!(after.has_quarantined_changes && after.run >= 2, "{tag}: {after:?}");
+        assert!(after.has_quarantined_changes() && after.run >= 2, "{tag}: {after:?}");
         assert!(quarantine_is_empty(after).is_some(), "{tag}: the mark can be removed");
     }
+}
+
+#[test]
+fn r40_what_an_earlier_version_quarantined_comes_first_too() {
+    let mut story = at_three_rests();
+    story.held();
+    let stored = story.enrollment.as_mut().expect("it is enrolled");
+    stored.quarantined_changes = false;
+    story.happens(&Event::Released { by: desk(), call: None });
+    let after = story.enrolled();
+    assert!(after.has_quarantined_changes() && after.held.is_none(), "{after:?}");
 }

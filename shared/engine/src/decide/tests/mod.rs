@@ -282,7 +282,7 @@ fn state(enrollment: &Enrollment) -> String {
     if let Some(guard) = enrollment.held {
         writeln!(text, "held {guard:?}").unwrap();
     }
-    if enrollment.has_quarantined_changes {
+    if enrollment.quarantined_changes {
         writeln!(text, "changes in quarantine").unwrap();
     }
     text

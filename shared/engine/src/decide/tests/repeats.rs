@@ -11,7 +11,7 @@ const LEAD: &str = "
     day: { type: wait, for: 1 day }
 ";
 
-const AGAIN: Decision = Decision::Ignore(Ignored::AlreadyApplied);
+const ALREADY_APPLIED: Decision = Decision::Ignore(Ignored::AlreadyApplied);
 
 fn decided(story: &Story, event: &Event) -> Decision {
     story.situation(|situation| decide(situation, event))
@@ -32,7 +32,7 @@ fn r11_a_command_is_done_once_and_none_that_was_sent_before_it() {
     "#]],
     );
     for rev in [3, 2] {
-        assert_eq!(decided(&story, &commanded(rev, Command::Stop)), AGAIN);
+        assert_eq!(decided(&story, &commanded(rev, Command::Stop)), ALREADY_APPLIED);
     }
 }
 
@@ -78,6 +78,6 @@ fn r16_a_job_is_applied_once_and_no_older_one_after_it() {
     "#]],
     );
     for job in [4, 3] {
-        assert_eq!(decided(&story, &stop(job)), AGAIN);
+        assert_eq!(decided(&story, &stop(job)), ALREADY_APPLIED);
     }
 }

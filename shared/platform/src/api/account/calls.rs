@@ -111,8 +111,10 @@ impl AccountShape {
 }
 
 /// The account's settings.
-#[utoipa::path(get, path = "/v1/account", tag = "Account", responses((status = 200,
-    body = AccountShape)))]
+#[utoipa::path(
+    get, path = "/v1/account", tag = "Account",
+    responses((status = 200, body = AccountShape)),
+)]
 async fn get(State(api): State<Api>) -> Result<axum::Json<AccountShape>, Problem> {
     let loaded = api.platform.catalog.current().await?;
     Ok(axum::Json(AccountShape::of(&loaded.catalog.settings, &api.platform)))

@@ -19,8 +19,10 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
 }
 
 /// Whether the API answers.
-#[utoipa::path(get, path = "/healthz", tag = "Health", security(()), responses((status = 200,
-    body = Health)))]
+#[utoipa::path(
+    get, path = "/healthz", tag = "Health", security(()),
+    responses((status = 200, body = Health)),
+)]
 async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }

@@ -135,12 +135,18 @@ impl Findings {
 }
 
 /// What is wrong or odd with the document in the body; without one, with the draft.
-#[utoipa::path(post, path = "/v1/campaigns/{id}/validate", tag = "Campaigns", params(("id" = String,
-    Path)),
-    request_body(description = "The document, YAML or JSON; the draft without one", content(
-        (Option<CampaignDocument> = "application/json"),
-        (Option<CampaignDocument> = "application/yaml"))),
-    responses((status = 200, body = Findings), (status = 404, body = Problem)))]
+#[utoipa::path(
+    post, path = "/v1/campaigns/{id}/validate", tag = "Campaigns",
+    params(("id" = String, Path)),
+    request_body(
+        description = "The document, YAML or JSON; the draft without one",
+        content(
+            (Option<CampaignDocument> = "application/json"),
+            (Option<CampaignDocument> = "application/yaml"),
+        ),
+    ),
+    responses((status = 200, body = Findings), (status = 404, body = Problem)),
+)]
 async fn validate(
     State(campaigns): State<Arc<Campaigns>>,
     Path(id): Path<CampaignId>,
@@ -154,9 +160,15 @@ async fn validate(
 }
 
 /// The JSON Schema of the campaign document: open, so that editors can load it.
-#[utoipa::path(get, path = "/v1/campaign-schema.json", tag = "Campaigns",
-    responses((status = 200, body = std::collections::BTreeMap<String, serde_json::Value>,
-    content_type = "application/schema+json")))]
+#[utoipa::path(
+    get, path = "/v1/campaign-schema.json", tag = "Campaigns",
+    responses(
+        (
+            status = 200, body = std::collections::BTreeMap<String, serde_json::Value>,
+            content_type = "application/schema+json",
+        ),
+    ),
+)]
 async fn document_schema() -> Response {
     open_document("application/schema+json", schema::JSON_SCHEMA)
 }

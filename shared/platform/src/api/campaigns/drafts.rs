@@ -56,18 +56,25 @@ enum Format {
 
 /// The draft, or a published version. A draft has an `ETag`, which differs as JSON and as it was
 /// written; `If-None-Match` answers 304 to who has it already.
-#[utoipa::path(get, path = "/v1/campaigns/{id}", tag = "Campaigns",
-    params(("id" = String, Path), Wanted, ("If-None-Match" = Option<String>, Header,
-        description = "The `ETag` of what you have: 304 if it is still that")),
+#[utoipa::path(
+    get, path = "/v1/campaigns/{id}", tag = "Campaigns",
+    params(
+        ("id" = String, Path), Wanted,
+        (
+            "If-None-Match" = Option<String>, Header,
+            description = "The `ETag` of what you have: 304 if it is still that",
+        ),
+    ),
     responses(
-        (status = 200, description = "The document, as /v1/campaign-schema.json describes it",
-            headers(("ETag" = String,
-            description = "Of a draft: what names it in `If-Match` and `If-None-Match`")),
-            content((CampaignDocument = "application/json"),
-            (CampaignDocument = "application/yaml"))),
-        (status = 304, description = "You have it already"),
-        (status = 404, body = Problem),
-        (status = 412, body = ChangedDraft, content_type = MEDIA_TYPE, description = CHANGED)))]
+        (
+            status = 200, description = "The document, as /v1/campaign-schema.json describes it",
+            headers(("ETag" = String, description = "Of a draft: what names it in `If-Match` and `If-None-Match`")),
+            content((CampaignDocument = "application/json"), (CampaignDocument = "application/yaml")),
+        ),
+        (status = 304, description = "You have it already"), (status = 404, body = Problem),
+        (status = 412, body = ChangedDraft, content_type = MEDIA_TYPE, description = CHANGED),
+    ),
+)]
 async fn get(
     State(campaigns): State<Arc<Campaigns>>,
     Path(id): Path<CampaignId>,
@@ -150,18 +157,29 @@ struct Saved {
 /// Saves the draft, YAML or JSON. What keeps it from being published is answered and saved; only
 /// what cannot be read is refused. The `ETag` is that of the draft as it was written; there is none
 /// if the document did not come in UTF-8, since it is kept so.
-#[utoipa::path(put, path = "/v1/campaigns/{id}", tag = "Campaigns",
-    params(("id" = String, Path), ("If-Match" = Option<String>, Header, description = SEEN),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is none yet")),
-    request_body(description = "The document, as /v1/campaign-schema.json describes it", content(
-        (CampaignDocument = "application/json"), (CampaignDocument = "application/yaml"))),
+#[utoipa::path(
+    put, path = "/v1/campaigns/{id}", tag = "Campaigns",
+    params(
+        ("id" = String, Path), ("If-Match" = Option<String>, Header, description = SEEN),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is none yet"),
+    ),
+    request_body(
+        description = "The document, as /v1/campaign-schema.json describes it",
+        content( (CampaignDocument = "application/json"), (CampaignDocument = "application/yaml")),
+    ),
     responses(
-        (status = 200, body = Saved, headers(("ETag" = String,
-        description = "What names the draft in `If-Match`"))),
-        (status = 201, body = Saved, headers(("ETag" = String,
-        description = "What names the draft in `If-Match`"))),
+        (
+            status = 200, body = Saved,
+            headers(("ETag" = String, description = "What names the draft in `If-Match`")),
+        ),
+        (
+            status = 201, body = Saved,
+            headers(("ETag" = String, description = "What names the draft in `If-Match`")),
+        ),
         (status = 412, body = ChangedDraft, content_type = MEDIA_TYPE, description = CHANGED),
-        (status = 422, body = Problem)))]
+        (status = 422, body = Problem),
+    ),
+)]
 async fn put(
     State(campaigns): State<Arc<Campaigns>>,
     holder: Holder,

@@ -59,10 +59,14 @@ struct Drawing<'a>(&'a Platform);
 
 /// The campaign as an SVG image for light and dark ground: a box for each element, an arrow for
 /// each edge. It may show the counts, and a contact's way.
-#[utoipa::path(get, path = "/v1/campaigns/{id}/graph.svg", tag = "Campaigns", params(("id" = String,
-    Path), WhatToDraw),
-    responses((status = 200, body = String, content_type = "image/svg+xml"), (status = 404,
-    body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(
+    get, path = "/v1/campaigns/{id}/graph.svg", tag = "Campaigns",
+    params(("id" = String, Path), WhatToDraw),
+    responses(
+        (status = 200, body = String, content_type = "image/svg+xml"),
+        (status = 404, body = Problem), (status = 422, body = Problem),
+    ),
+)]
 async fn svg(
     State(api): State<Api>,
     Path(id): Path<CampaignId>,
@@ -74,10 +78,14 @@ async fn svg(
 }
 
 /// The same as a flowchart of Mermaid.
-#[utoipa::path(get, path = "/v1/campaigns/{id}/graph.mmd", tag = "Campaigns", params(("id" = String,
-    Path), WhatToDraw),
-    responses((status = 200, body = String, content_type = "text/plain"), (status = 404,
-    body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(
+    get, path = "/v1/campaigns/{id}/graph.mmd", tag = "Campaigns",
+    params(("id" = String, Path), WhatToDraw),
+    responses(
+        (status = 200, body = String, content_type = "text/plain"), (status = 404, body = Problem),
+        (status = 422, body = Problem),
+    ),
+)]
 async fn mermaid(
     State(api): State<Api>,
     Path(id): Path<CampaignId>,

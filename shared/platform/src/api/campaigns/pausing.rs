@@ -86,11 +86,15 @@ impl HowToPause {
 
 /// Pauses a campaign: nobody enters, and contacts on their way stand still. With `until` it goes on
 /// by itself then. Of a paused one this says anew until when it is paused.
-#[utoipa::path(post, path = "/v1/campaigns/{id}/pause", tag = "Campaigns", params(("id" = String,
-    Path)),
+#[utoipa::path(
+    post, path = "/v1/campaigns/{id}/pause", tag = "Campaigns",
+    params(("id" = String, Path)),
     request_body = Option<HowToPause>,
-    responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409,
-    body = Problem), (status = 422, body = Problem)))]
+    responses(
+        (status = 200, body = Stands), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem),
+    ),
+)]
 async fn pause(
     State(api): State<Api>,
     holder: Holder,
@@ -163,11 +167,15 @@ enum Mode {
 }
 
 /// Resumes a paused campaign. One that runs is left as it is.
-#[utoipa::path(post, path = "/v1/campaigns/{id}/resume", tag = "Campaigns", params(("id" = String,
-    Path)),
+#[utoipa::path(
+    post, path = "/v1/campaigns/{id}/resume", tag = "Campaigns",
+    params(("id" = String, Path)),
     request_body = Option<HowToResume>,
-    responses((status = 200, body = Stands), (status = 404, body = Problem), (status = 409,
-    body = Problem)))]
+    responses(
+        (status = 200, body = Stands), (status = 404, body = Problem),
+        (status = 409, body = Problem),
+    ),
+)]
 async fn resume(
     State(campaigns): State<Arc<Campaigns>>,
     holder: Holder,

@@ -181,11 +181,15 @@ struct Ordered {
 
 /// Renders one e-mail of the draft as it would leave for a contact. Nothing is written and nobody
 /// gets mail; the link to unsubscribe in it unsubscribes nobody.
-#[utoipa::path(post, path = "/v1/campaigns/{id}/emails/{key}/preview", tag = "Campaigns",
+#[utoipa::path(
+    post, path = "/v1/campaigns/{id}/emails/{key}/preview", tag = "Campaigns",
     params(("id" = String, Path), ("key" = String, Path, description = "The key under `emails`")),
     request_body = WhatToPreview,
-    responses((status = 200, body = PreviewShape), (status = 404, body = Problem), (status = 422,
-    body = Problem)))]
+    responses(
+        (status = 200, body = PreviewShape), (status = 404, body = Problem),
+        (status = 422, body = Problem),
+    ),
+)]
 async fn preview(
     on: Previewing,
     once: Once,
@@ -207,12 +211,16 @@ async fn preview(
 /// Sends one e-mail of the draft to one address, with `[Test]` before its subject. It is no
 /// message: nothing in any campaign follows from it, nothing counts it, and its links unsubscribe
 /// nobody. An account sends 50 a day.
-#[utoipa::path(post, path = "/v1/campaigns/{id}/emails/{key}/test", tag = "Campaigns",
+#[utoipa::path(
+    post, path = "/v1/campaigns/{id}/emails/{key}/test", tag = "Campaigns",
     params(("id" = String, Path), ("key" = String, Path, description = "The key under `emails`")),
     request_body = WhatToTest,
-    responses((status = 202, body = Ordered), (status = 404, body = Problem), (status = 409,
-    body = Problem),
-        (status = 422, body = Problem), (status = 429, body = Problem)))]
+    responses(
+        (status = 202, body = Ordered), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem),
+        (status = 429, body = Problem),
+    ),
+)]
 async fn test(on: Previewing, once: Once, Json(what): Json<WhatToTest>) -> Result<Answer, Problem> {
     let to = address::read(&what.to).map_err(|why| Problem::invalid_at("to", "email", why))?;
     let WhatToTest { contact, object, version, .. } = what;

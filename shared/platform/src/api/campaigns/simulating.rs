@@ -54,15 +54,16 @@ struct WhatToSimulate {
 
 /// Plays a scenario with the draft on a virtual clock, and answers the journey. Nothing is written
 /// and nobody gets mail. Steps, contacts, events and messages are bounded.
-#[utoipa::path(post, path = "/v1/campaigns/{id}/simulate", tag = "Campaigns", params(("id" = String,
-    Path)),
+#[utoipa::path(
+    post, path = "/v1/campaigns/{id}/simulate", tag = "Campaigns",
+    params(("id" = String, Path)),
     request_body = WhatToSimulate,
     responses(
-        (status = 200,
-        description = "The journey, as docs/authoring.md describes it: `entries`, `messages`, \
-                       `enrollments`, `contacts`, `findings`, `differences`",
-            body = std::collections::BTreeMap<String, Value>),
-        (status = 404, body = Problem), (status = 422, body = Problem)))]
+        (status = 200, description = "The journey, as docs/authoring.md describes it: `entries`, `messages`, \
+                       `enrollments`, `contacts`, `findings`, `differences`", body = std::collections::BTreeMap<String, Value>),
+        (status = 404, body = Problem), (status = 422, body = Problem),
+    ),
+)]
 async fn simulate(
     State(api): State<Api>,
     Path(id): Path<CampaignId>,

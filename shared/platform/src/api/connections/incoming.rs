@@ -74,14 +74,21 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
 
 /// Takes what a tool posts to the URL of a connection: of Calendly and Cal.com with a signature, of
 /// a form as JSON, URL-encoded or in parts.
-#[utoipa::path(post, path = "/v1/in/{token}", tag = "Connections",
+#[utoipa::path(
+    post, path = "/v1/in/{token}", tag = "Connections",
     params(("token" = String, Path, description = "The token of the connection's URL")),
-    request_body(content((String = "application/json"),
-    (String = "application/x-www-form-urlencoded"),
-        (String = "multipart/form-data"), (String = "text/plain"))),
-    responses((status = 200, body = String, content_type = "text/plain"),
+    request_body(
+        content(
+            (String = "application/json"), (String = "application/x-www-form-urlencoded"),
+            (String = "multipart/form-data"), (String = "text/plain"),
+        ),
+    ),
+    responses(
+        (status = 200, body = String, content_type = "text/plain"),
         (status = 202, body = String, content_type = "text/plain"), (status = 401, body = Problem),
-        (status = 429, body = Problem)))]
+        (status = 429, body = Problem),
+    ),
+)]
 async fn receive(
     State(api): State<Api>,
     Path(token): Path<String>,

@@ -76,11 +76,17 @@ async fn get(
 
 /// Does a received call again, as the connection is now: after its map was mended. What was written
 /// before is written again, as it is in the call.
-#[utoipa::path(post, path = "/v1/connections/{id}/calls/{call}/replay", tag = "Connections",
-    params(("id" = String, Path, description = "The connection's id"),
-        ("call" = String, Path, description = "The received call's id")),
-    responses((status = 200, body = CallShape), (status = 404, body = Problem), (status = 409,
-    body = Problem)))]
+#[utoipa::path(
+    post, path = "/v1/connections/{id}/calls/{call}/replay", tag = "Connections",
+    params(
+        ("id" = String, Path, description = "The connection's id"),
+        ("call" = String, Path, description = "The received call's id"),
+    ),
+    responses(
+        (status = 200, body = CallShape), (status = 404, body = Problem),
+        (status = 409, body = Problem),
+    ),
+)]
 async fn replay(
     State(api): State<Api>,
     once: Once,

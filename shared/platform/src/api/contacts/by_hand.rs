@@ -28,46 +28,66 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
 
 /// Enters the campaign at its first start, as if its condition held (R52): within the restart
 /// delay, and while the campaign is paused, that is parked.
-#[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/start", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
-        ("campaign" = String, Path, description = "The campaign"), WhichObject),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409,
-    body = Problem),
-        (status = 422, body = Problem)))]
+#[utoipa::path(
+    post, path = "/v1/contacts/{id}/enrollments/{campaign}/start", tag = "Contacts",
+    params(
+        ("id" = String, Path, description = "The id, or `email:ann@example.com`"),
+        ("campaign" = String, Path, description = "The campaign"), WhichObject,
+    ),
+    responses(
+        (status = 200, body = EnrollmentShape), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem),
+    ),
+)]
 async fn start(on: ByHand) -> Result<Answer, Problem> {
     on.command(Command::Start).await
 }
 
 /// Resets the contact in the campaign (R16): a new run, `ready`; nothing starts by itself.
-#[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/reset", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
-        ("campaign" = String, Path, description = "The campaign"), WhichObject),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409,
-    body = Problem),
-        (status = 422, body = Problem)))]
+#[utoipa::path(
+    post, path = "/v1/contacts/{id}/enrollments/{campaign}/reset", tag = "Contacts",
+    params(
+        ("id" = String, Path, description = "The id, or `email:ann@example.com`"),
+        ("campaign" = String, Path, description = "The campaign"), WhichObject,
+    ),
+    responses(
+        (status = 200, body = EnrollmentShape), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem),
+    ),
+)]
 async fn reset(on: ByHand) -> Result<Answer, Problem> {
     on.command(Command::Reset).await
 }
 
 /// Stops the contact in the campaign (R16): all its paths end, and no entry fires until it is
 /// reset.
-#[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/stop", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
-        ("campaign" = String, Path, description = "The campaign"), WhichObject),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409,
-    body = Problem),
-        (status = 422, body = Problem)))]
+#[utoipa::path(
+    post, path = "/v1/contacts/{id}/enrollments/{campaign}/stop", tag = "Contacts",
+    params(
+        ("id" = String, Path, description = "The id, or `email:ann@example.com`"),
+        ("campaign" = String, Path, description = "The campaign"), WhichObject,
+    ),
+    responses(
+        (status = 200, body = EnrollmentShape), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem),
+    ),
+)]
 async fn stop(on: ByHand) -> Result<Answer, Problem> {
     on.command(Command::Stop).await
 }
 
 /// Lifts `held` (R40): the contact is `ready` again.
-#[utoipa::path(post, path = "/v1/contacts/{id}/enrollments/{campaign}/release", tag = "Contacts",
-    params(("id" = String, Path, description = "The id, or `email:ann@example.com`"),
-        ("campaign" = String, Path, description = "The campaign"), WhichObject),
-    responses((status = 200, body = EnrollmentShape), (status = 404, body = Problem), (status = 409,
-    body = Problem),
-        (status = 422, body = Problem)))]
+#[utoipa::path(
+    post, path = "/v1/contacts/{id}/enrollments/{campaign}/release", tag = "Contacts",
+    params(
+        ("id" = String, Path, description = "The id, or `email:ann@example.com`"),
+        ("campaign" = String, Path, description = "The campaign"), WhichObject,
+    ),
+    responses(
+        (status = 200, body = EnrollmentShape), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem),
+    ),
+)]
 async fn release(on: ByHand) -> Result<Answer, Problem> {
     let campaign = on.campaign()?;
     let subject = on.subject(&campaign).await?;

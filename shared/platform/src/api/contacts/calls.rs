@@ -203,9 +203,14 @@ async fn list(
 }
 
 /// Creates a contact; 409 if the address belongs to one.
-#[utoipa::path(post, path = "/v1/contacts", tag = "Contacts", request_body = WrittenContact,
-    responses((status = 201, body = WarnedContact), (status = 409, body = Problem), (status = 410,
-    body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(
+    post, path = "/v1/contacts", tag = "Contacts",
+    request_body = WrittenContact,
+    responses(
+        (status = 201, body = WarnedContact), (status = 409, body = Problem),
+        (status = 410, body = Problem), (status = 422, body = Problem),
+    ),
+)]
 async fn create(
     State(catalog): State<Arc<CatalogStore>>,
     State(contacts): State<Arc<Contacts>>,
@@ -244,11 +249,15 @@ async fn get(
 }
 
 /// Changes a contact, as one change.
-#[utoipa::path(patch, path = "/v1/contacts/{id}", tag = "Contacts",
+#[utoipa::path(
+    patch, path = "/v1/contacts/{id}", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = WrittenContact,
-    responses((status = 200, body = WarnedContact), (status = 404, body = Problem), (status = 409,
-    body = Problem), (status = 422, body = Problem)))]
+    responses(
+        (status = 200, body = WarnedContact), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem),
+    ),
+)]
 async fn patch(
     State(api): State<Api>,
     holder: Holder,
@@ -307,13 +316,16 @@ struct Tags {
 }
 
 /// Assigns and withdraws tags, as one change.
-#[utoipa::path(post, path = "/v1/contacts/{id}/tags", tag = "Contacts",
+#[utoipa::path(
+    post, path = "/v1/contacts/{id}/tags", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = Tags,
-    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 409,
-    body = Problem),
-        (status = 410, body = Problem),
-        (status = 422, body = Problem)))]
+    responses(
+        (status = 200, body = ChangedContact), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 410, body = Problem),
+        (status = 422, body = Problem),
+    ),
+)]
 async fn tags(
     State(api): State<Api>,
     holder: Holder,
@@ -351,13 +363,16 @@ struct PostedEvent {
 }
 
 /// Posts a custom event (R7). It is a change of the contact, always.
-#[utoipa::path(post, path = "/v1/contacts/{id}/events", tag = "Contacts",
+#[utoipa::path(
+    post, path = "/v1/contacts/{id}/events", tag = "Contacts",
     params(("id" = String, Path, description = "The id, or `email:ann@example.com`")),
     request_body = PostedEvent,
-    responses((status = 200, body = ChangedContact), (status = 404, body = Problem), (status = 409,
-    body = Problem),
-        (status = 410, body = Problem),
-        (status = 422, body = Problem)))]
+    responses(
+        (status = 200, body = ChangedContact), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 410, body = Problem),
+        (status = 422, body = Problem),
+    ),
+)]
 async fn events(
     State(api): State<Api>,
     holder: Holder,

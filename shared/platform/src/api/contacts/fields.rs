@@ -95,11 +95,15 @@ async fn get(
 }
 
 /// Makes a custom field, or changes its label. Its type cannot be changed.
-#[utoipa::path(put, path = "/v1/fields/{key}", tag = "Account",
+#[utoipa::path(
+    put, path = "/v1/fields/{key}", tag = "Account",
     params(("key" = String, Path, description = "The field's key")),
     request_body = WrittenField,
-    responses((status = 200, body = FieldShape), (status = 409, body = Problem), (status = 422,
-    body = Problem)))]
+    responses(
+        (status = 200, body = FieldShape), (status = 409, body = Problem),
+        (status = 422, body = Problem),
+    ),
+)]
 async fn put(
     State(catalog): State<Arc<CatalogStore>>,
     Path(key): Path<String>,

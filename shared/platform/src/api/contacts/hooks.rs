@@ -112,12 +112,21 @@ struct HowToRead {
 }
 
 /// Creates or changes the contact with an address, as one change.
-#[utoipa::path(post, path = "/v1/hooks/contact", tag = "Hooks", params(HowToRead),
-    request_body(content((PostedContact = "application/json"),
-    (PostedContact = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = PostAnswer), (status = 403, body = Problem), (status = 409,
-    body = Problem),
-        (status = 410, body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(
+    post, path = "/v1/hooks/contact", tag = "Hooks",
+    params(HowToRead),
+    request_body(
+        content(
+            (PostedContact = "application/json"),
+            (PostedContact = "application/x-www-form-urlencoded"),
+        ),
+    ),
+    responses(
+        (status = 200, body = PostAnswer), (status = 403, body = Problem),
+        (status = 409, body = Problem), (status = 410, body = Problem),
+        (status = 422, body = Problem),
+    ),
+)]
 async fn contact(
     State(catalog): State<Arc<CatalogStore>>,
     (State(contacts), State(traces)): (State<Arc<Contacts>>, State<Arc<Traces>>),

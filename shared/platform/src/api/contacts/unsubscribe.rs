@@ -52,10 +52,13 @@ const GERMAN: Words = Words {
 };
 
 /// The page that asks.
-#[utoipa::path(get, path = "/u/{token}", tag = "Unsubscribe", security(()),
+#[utoipa::path(
+    get, path = "/u/{token}", tag = "Unsubscribe", security(()),
     params(("token" = String, Path, description = "The signed token of a mail")),
-    responses((status = 200, content_type = "text/html"), (status = 404,
-    content_type = "text/html")))]
+    responses(
+        (status = 200, content_type = "text/html"), (status = 404, content_type = "text/html"),
+    ),
+)]
 async fn ask(
     State(catalog): State<Arc<CatalogStore>>,
     State(contacts): State<Arc<Contacts>>,
@@ -73,10 +76,13 @@ async fn ask(
 }
 
 /// Unsubscribes.
-#[utoipa::path(post, path = "/u/{token}", tag = "Unsubscribe", security(()),
+#[utoipa::path(
+    post, path = "/u/{token}", tag = "Unsubscribe", security(()),
     params(("token" = String, Path, description = "The signed token of a mail")),
-    responses((status = 200, content_type = "text/html"), (status = 404,
-    content_type = "text/html")))]
+    responses(
+        (status = 200, content_type = "text/html"), (status = 404, content_type = "text/html"),
+    ),
+)]
 async fn unsubscribe(
     State(catalog): State<Arc<CatalogStore>>,
     State(contacts): State<Arc<Contacts>>,

@@ -323,9 +323,11 @@ fn missing() -> Problem {
 }
 
 /// A mass action, and how far it is.
-#[utoipa::path(get, path = "/v1/mass-actions/{id}", tag = "Mass actions", params(("id" = String,
-    Path)),
-    responses((status = 200, body = MassAction), (status = 404, body = Problem)))]
+#[utoipa::path(
+    get, path = "/v1/mass-actions/{id}", tag = "Mass actions",
+    params(("id" = String, Path)),
+    responses((status = 200, body = MassAction), (status = 404, body = Problem)),
+)]
 async fn get(
     State(jobs): State<Arc<Jobs>>,
     Path(id): Path<String>,
@@ -337,10 +339,14 @@ async fn get(
 
 /// Cancels a mass action. What was done stays done. Pages of 200 that are under way are done to
 /// their end: until then it is `cancelling`, then `cancelled`, and nothing more is done.
-#[utoipa::path(delete, path = "/v1/mass-actions/{id}", tag = "Mass actions", params(("id" = String,
-    Path)),
-    responses((status = 200, body = MassAction), (status = 404, body = Problem), (status = 409,
-    body = Problem)))]
+#[utoipa::path(
+    delete, path = "/v1/mass-actions/{id}", tag = "Mass actions",
+    params(("id" = String, Path)),
+    responses(
+        (status = 200, body = MassAction), (status = 404, body = Problem),
+        (status = 409, body = Problem),
+    ),
+)]
 async fn cancel(
     State(jobs): State<Arc<Jobs>>,
     Path(id): Path<String>,
@@ -358,10 +364,14 @@ async fn cancel(
 
 /// Stops contacts in campaigns (R16): all they were doing there ends. With `reset_contacts` they
 /// may enter again. Contacts that were never in a campaign are skipped.
-#[utoipa::path(post, path = "/v1/mass-actions/stop-campaign", tag = "Mass actions",
+#[utoipa::path(
+    post, path = "/v1/mass-actions/stop-campaign", tag = "Mass actions",
     request_body = StopCampaign,
-    responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422,
-    body = Problem)))]
+    responses(
+        (status = 202, body = Taken), (status = 409, body = Problem),
+        (status = 422, body = Problem),
+    ),
+)]
 async fn stop_campaign(
     State(api): State<Api>,
     holder: Holder,
@@ -376,10 +386,14 @@ async fn stop_campaign(
 }
 
 /// Releases contacts that a guard holds in campaigns (R40): they are ready. Others are skipped.
-#[utoipa::path(post, path = "/v1/mass-actions/release", tag = "Mass actions",
+#[utoipa::path(
+    post, path = "/v1/mass-actions/release", tag = "Mass actions",
     request_body = Release,
-    responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422,
-    body = Problem)))]
+    responses(
+        (status = 202, body = Taken), (status = 409, body = Problem),
+        (status = 422, body = Problem),
+    ),
+)]
 async fn release(
     State(api): State<Api>,
     holder: Holder,
@@ -395,10 +409,14 @@ async fn release(
 /// Erases the account: every contact with everything about them, campaigns, statistics, fields,
 /// tags, API keys, settings. It cannot be cancelled. Without `confirm` nothing is done, and the
 /// answer says what to send.
-#[utoipa::path(post, path = "/v1/mass-actions/erase-account", tag = "Mass actions",
+#[utoipa::path(
+    post, path = "/v1/mass-actions/erase-account", tag = "Mass actions",
     request_body = EraseAccount,
-    responses((status = 202, body = Taken), (status = 409, body = Problem), (status = 422,
-    body = Problem)))]
+    responses(
+        (status = 202, body = Taken), (status = 409, body = Problem),
+        (status = 422, body = Problem),
+    ),
+)]
 async fn erase_account(
     State(api): State<Api>,
     holder: Holder,

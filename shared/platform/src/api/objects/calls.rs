@@ -79,14 +79,21 @@ async fn get(
 }
 
 /// Makes an object, or changes it, together with its contact: one call, one transaction.
-#[utoipa::path(put, path = "/v1/objects/{type}/{key}", tag = "Objects",
-    params(("type" = String, Path, description = "The type"),
-        ("key" = String, Path,
-        description = "The key, percent-encoded: any text of at most 1,024 bytes")),
+#[utoipa::path(
+    put, path = "/v1/objects/{type}/{key}", tag = "Objects",
+    params(
+        ("type" = String, Path, description = "The type"),
+        (
+            "key" = String, Path,
+            description = "The key, percent-encoded: any text of at most 1,024 bytes",
+        ),
+    ),
     request_body = WrittenObject,
-    responses((status = 200, body = WrittenObjectAnswer), (status = 404, body = Problem),
-    (status = 409, body = Problem),
-        (status = 422, body = Problem)))]
+    responses(
+        (status = 200, body = WrittenObjectAnswer), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem),
+    ),
+)]
 async fn put(
     State(api): State<Api>,
     holder: Holder,

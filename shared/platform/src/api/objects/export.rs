@@ -41,11 +41,14 @@ const FILE: &str = "attachment; filename=\"objects.csv\"";
 /// `limit` of them at most, and then `Dacapo-Next-Cursor` tells where the next part begins, if
 /// there is one. Every part has the row of headings. 422 for all of them where an answer does not
 /// hold them.
-#[utoipa::path(get, path = "/v1/object-types/{type}/export", tag = "Objects",
+#[utoipa::path(
+    get, path = "/v1/object-types/{type}/export", tag = "Objects",
     params(("type" = String, Path, description = "The type"), Part),
-    responses((status = 200, body = String, content_type = "text/csv"), (status = 404,
-    body = Problem),
-        (status = 422, body = Problem)))]
+    responses(
+        (status = 200, body = String, content_type = "text/csv"), (status = 404, body = Problem),
+        (status = 422, body = Problem),
+    ),
+)]
 async fn export(
     State(api): State<Api>,
     Path(kind): Path<String>,

@@ -103,14 +103,21 @@ struct HowToReadObject {
 }
 
 /// Makes or changes an object and its contact, as one change of each.
-#[utoipa::path(post, path = "/v1/hooks/object/{type}", tag = "Hooks",
+#[utoipa::path(
+    post, path = "/v1/hooks/object/{type}", tag = "Hooks",
     params(("type" = String, Path, description = "The type"), HowToReadObject),
-    request_body(content((PostedObject = "application/json"),
-    (PostedObject = "application/x-www-form-urlencoded"))),
-    responses((status = 200, body = WrittenObjectAnswer), (status = 403, body = Problem),
-    (status = 404, body = Problem),
-        (status = 409, body = Problem), (status = 410, body = Problem), (status = 422,
-        body = Problem)))]
+    request_body(
+        content(
+            (PostedObject = "application/json"),
+            (PostedObject = "application/x-www-form-urlencoded"),
+        ),
+    ),
+    responses(
+        (status = 200, body = WrittenObjectAnswer), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 410, body = Problem), (status = 422, body = Problem),
+    ),
+)]
 async fn object(
     State(api): State<Api>,
     (holder, once): (Holder, Once),

@@ -53,12 +53,15 @@ pub(in crate::api) fn routes<S: Surface>(on: S) -> S {
 /// Imports objects of a type from CSV, each with its contact. The first row names the columns:
 /// `key`, `email`, `tags`, `remove_tags`, `replaces`, `clear`, keys of the type's fields; other
 /// members of the contact by their names, and its fields as `contact.city`.
-#[utoipa::path(post, path = "/v1/object-types/{type}/import", tag = "Objects",
+#[utoipa::path(
+    post, path = "/v1/object-types/{type}/import", tag = "Objects",
     params(("type" = String, Path, description = "The type"), HowToRead),
     request_body(content = String, content_type = "text/csv"),
-    responses((status = 200, body = Imported), (status = 404, body = Problem), (status = 409,
-    body = Problem),
-        (status = 422, body = Problem)))]
+    responses(
+        (status = 200, body = Imported), (status = 404, body = Problem),
+        (status = 409, body = Problem), (status = 422, body = Problem),
+    ),
+)]
 async fn import(
     State(api): State<Api>,
     holder: Holder,

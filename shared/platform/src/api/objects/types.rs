@@ -135,12 +135,17 @@ async fn get(
 }
 
 /// Makes a type of objects, or adds fields to it. The type of a field cannot be changed.
-#[utoipa::path(put, path = "/v1/object-types/{type}", tag = "Objects",
-    params(("type" = String, Path,
-    description = "The type: at most 24 letters, digits, `-` or `_`")),
+#[utoipa::path(
+    put, path = "/v1/object-types/{type}", tag = "Objects",
+    params(
+        ("type" = String, Path, description = "The type: at most 24 letters, digits, `-` or `_`"),
+    ),
     request_body = WrittenObjectType,
-    responses((status = 200, body = ObjectTypeShape), (status = 409, body = Problem), (status = 422,
-    body = Problem)))]
+    responses(
+        (status = 200, body = ObjectTypeShape), (status = 409, body = Problem),
+        (status = 422, body = Problem),
+    ),
+)]
 async fn put(
     State(catalog): State<Arc<CatalogStore>>,
     Path(named): Path<String>,

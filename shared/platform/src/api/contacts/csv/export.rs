@@ -134,9 +134,13 @@ fn csv_of(file: &'static str, body: Body) -> Response {
 /// begins, if there is one. Every part has the row of headings. A contact that cannot be read has
 /// its id, and the reason in the column `rev`. 422 for all of them where an answer
 /// does not hold them: then there is nothing but parts.
-#[utoipa::path(get, path = "/v1/contacts/export", tag = "Contacts", params(Which, Part),
-    responses((status = 200, body = String, content_type = "text/csv"), (status = 422,
-    body = Problem)))]
+#[utoipa::path(
+    get, path = "/v1/contacts/export", tag = "Contacts",
+    params(Which, Part),
+    responses(
+        (status = 200, body = String, content_type = "text/csv"), (status = 422, body = Problem),
+    ),
+)]
 async fn export(
     State(store): State<Arc<Store>>,
     State(catalog): State<Arc<CatalogStore>>,
