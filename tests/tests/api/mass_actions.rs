@@ -285,13 +285,15 @@ async fn a_cancelled_mass_action_has_ended_when_nothing_more_is_done() {
     let path = |taken: &Value| format!("/v1/mass-actions/{}", taken["id"].as_str().unwrap());
     let second = api.delete(&path(&waits)).await;
     let first = api.delete(&path(&taken)).await;
-    // Unless the worker was faster, which `jobs::cancelled` keeps from happening.
+    // The worker may be faster: then all was done, or it has wound up before the answer was read.
+    // In `jobs::cancelled` it does nothing meanwhile, so that the answer is `cancelling`.
     if first.status == 409 {
         return;
     }
     assert_eq!(second.is(200)["status"], "cancelled");
-    assert_eq!(first.is(200)["status"], "cancelling");
-    assert_eq!(first.is(200)["ended_at"], Value::Null);
+    let first = first.is(200);
+    assert_eq!(first["status"] == "cancelled", first["ended_at"] != Value::Null, "{first:#}");
+    assert!(first["status"] == "cancelling" || first["status"] == "cancelled", "{first:#}");
     let again = api.delete(&path(&taken)).await.is(200);
     let ended = loop {
         let now = api.get(&path(&taken)).await.is(200);
