@@ -226,7 +226,9 @@ fn r20_a_moment_that_the_token_of_a_reset_has_used_is_used_for_the_others_of_its
     );
     story.add("Again").happens(&Event::Changed);
     story.at("2026-12-01 09:30").happens(&timer(2, 1, "2026-12-01 09:30"));
-    story.add("Lead").check(&Event::Changed, &expect![[r#"
+    story.add("Lead").check(
+        &Event::Changed,
+        &expect![[r#"
         run 2 active
         token 2 at nine: wait until 12-02 09:30
         fired lead
@@ -235,5 +237,6 @@ fn r20_a_moment_that_the_token_of_a_reset_has_used_is_used_for_the_others_of_its
         12-01 09:30 because tag Lead was added by API key desk:
           run 2 lead: entered the campaign
           run 2 nine: waits until Dec 2, 2026, 9:30 AM (UTC)
-    "#]]);
+    "#]],
+    );
 }
