@@ -12,7 +12,9 @@ use dacapo_engine::statistics::Outcome;
 use dacapo_platform::handlers::Done;
 use dacapo_platform::messages::{MessageRecord, MessageStatus};
 use dacapo_platform::platform::Platform;
-use dacapo_platform::ports::{EnrollmentEvent, Mail, MailError, MailMode, Mailer, PutOff};
+use dacapo_platform::ports::{
+    EnrollmentEvent, Mail, Mailer, MessageService, PutOff, SendError, SendMode,
+};
 use dacapo_platform::table::{TableError, Write};
 use dacapo_tests::kit::{ADMIN, FailingTable, Fails, ManualPump};
 use serde_json::json;
@@ -30,18 +32,21 @@ emails:
 /// A mail service that answers as a test says, and then takes everything.
 #[derive(Default)]
 struct Scripted {
-    answers: Mutex<VecDeque<MailError>>,
+    answers: Mutex<VecDeque<SendError>>,
     asked: Mutex<u32>,
     last: Mutex<Option<Mail>>,
 }
 
 #[async_trait]
-impl Mailer for Scripted {
-    fn mode(&self) -> MailMode {
-        MailMode::Sent
+impl MessageService for Scripted {
+    fn mode(&self) -> SendMode {
+        SendMode::Sent
     }
+}
 
-    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
+#[async_trait]
+impl Mailer for Scripted {
+    async fn send(&self, mail: &Mail) -> Result<String, SendError> {
         *self.last.lock().unwrap() = Some(mail.clone());
         *self.asked.lock().unwrap() += 1;
         self.answers.lock().unwrap().pop_front().map_or(Ok("receipt".to_owned()), Err)
@@ -59,11 +64,11 @@ struct Story {
 
 impl Story {
     /// A mail is due, which the mail service answers so.
-    async fn of(answers: &[MailError]) -> Self {
+    async fn of(answers: &[SendError]) -> Self {
         Self::publishing(CAMPAIGN, answers).await
     }
 
-    async fn publishing(document: &str, answers: &[MailError]) -> Self {
+    async fn publishing(document: &str, answers: &[SendError]) -> Self {
         let (campaign, store) = (CampaignId::new("welcome").unwrap(), ManualPump::store());
         let table = FailingTable::before(Arc::clone(&store) as _);
         let mut pump =
@@ -123,8 +128,8 @@ impl Story {
 #[tokio::test]
 async fn r30_mail_that_did_not_leave_is_not_lost_when_the_table_throttles_its_release() {
     let refusals = [
-        MailError::PutOff(PutOff::Rate, "Maximum sending rate exceeded".to_owned()),
-        MailError::NotNow("451 later".to_owned()),
+        SendError::PutOff(PutOff::Rate, "Maximum sending rate exceeded".to_owned()),
+        SendError::NotNow("451 later".to_owned()),
     ];
     for refusal in refusals {
         let story = Story::of(std::slice::from_ref(&refusal)).await;
@@ -145,9 +150,9 @@ async fn r30_mail_that_did_not_leave_is_not_lost_when_the_table_throttles_its_re
 #[tokio::test]
 async fn r30_what_is_known_of_a_mail_is_kept_when_the_answer_of_the_table_is_lost() {
     let outcomes =
-        [(None, Outcome::Sent), (Some(MailError::Refused("554 no".to_owned())), Outcome::Failed)];
+        [(None, Outcome::Sent), (Some(SendError::Refused("554 no".to_owned())), Outcome::Failed)];
     for (answer, outcome) in outcomes {
-        let answers: Vec<MailError> = answer.into_iter().collect();
+        let answers: Vec<SendError> = answer.into_iter().collect();
         let story = Story::of(&answers).await;
         story.writes_fail(|nth| match nth {
             2 => Some(Fails::NotMade(TableError::Throttled)),

@@ -7,8 +7,8 @@ use dacapo_platform::Instant;
 use dacapo_platform::error::{Error, Retryability};
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    BlockingWork, Declined, Entropy, LISTS_FOLLOW, MailError, MailMode, Mailer, NotTaken, Order,
-    Outbox, QueueMessage, Shown,
+    BlockingWork, Declined, Entropy, LISTS_FOLLOW, Mailer, MessageService, NotTaken, Order, Outbox,
+    QueueMessage, SendError, SendMode, Shown,
 };
 use dacapo_platform::table::Body;
 
@@ -121,12 +121,15 @@ fn sort(message: &QueueMessage) -> String {
 pub struct Capture;
 
 #[async_trait]
-impl Mailer for Capture {
-    fn mode(&self) -> MailMode {
-        MailMode::Captured
+impl MessageService for Capture {
+    fn mode(&self) -> SendMode {
+        SendMode::Captured
     }
+}
 
-    async fn send(&self, _: &Mail) -> Result<String, MailError> {
-        Err(MailError::Refused("mail is captured here".to_owned()))
+#[async_trait]
+impl Mailer for Capture {
+    async fn send(&self, _: &Mail) -> Result<String, SendError> {
+        Err(SendError::Refused("mail is captured here".to_owned()))
     }
 }

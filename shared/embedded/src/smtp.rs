@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_platform::mail::{Mail, is_unfit_for_headers};
-use dacapo_platform::ports::{MailError, MailMode, Mailer, PutOff, Trouble};
+use dacapo_platform::ports::{Mailer, MessageService, PutOff, SendError, SendMode, Trouble};
 use dacapo_platform::unverified::unverified;
 use email_encoding::headers::{rfc2047, writer::EmailWriter};
 use lettre::message::header::{HeaderName, HeaderValue};
@@ -162,13 +162,24 @@ fn told(bound: Duration) -> String {
 }
 
 #[async_trait]
-impl Mailer for Smtp {
-    fn mode(&self) -> MailMode {
-        MailMode::Sent
+impl MessageService for Smtp {
+    fn mode(&self) -> SendMode {
+        SendMode::Sent
     }
 
-    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        let message = message(mail).map_err(MailError::Refused)?;
+    async fn pause(&self, wait: Duration) {
+        tokio::time::sleep(wait).await;
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
+        self.server_state.trouble()
+    }
+}
+
+#[async_trait]
+impl Mailer for Smtp {
+    async fn send(&self, mail: &Mail) -> Result<String, SendError> {
+        let message = message(mail).map_err(SendError::Refused)?;
         let sent = self.attempt(&message).await;
         match &sent {
             Err(Failed::Service(reason)) => self.server_state.stops(reason),
@@ -178,26 +189,18 @@ impl Mailer for Smtp {
             Err(Failed::Unknown(_)) => {}
         }
         sent.map_err(|failed| match failed {
-            Failed::Service(reason) => MailError::PutOff(PutOff::Stopped, reason),
+            Failed::Service(reason) => SendError::PutOff(PutOff::Stopped, reason),
             Failed::Stopping => {
-                MailError::PutOff(PutOff::Stopped, "the process was being stopped".to_owned())
+                SendError::PutOff(PutOff::Stopped, "the process was being stopped".to_owned())
             }
             Failed::Later(reason) => match PutOff::meant_by(&reason) {
-                Some(put_off) => MailError::PutOff(put_off, reason),
-                None => MailError::NotNow(reason),
+                Some(put_off) => SendError::PutOff(put_off, reason),
+                None => SendError::NotNow(reason),
             },
             Failed::Refused(reason) => unverified(&reason, &mail.from.address, &mail.to)
-                .unwrap_or(MailError::Refused(reason)),
-            Failed::Unknown(reason) => MailError::Unknown(reason),
+                .unwrap_or(SendError::Refused(reason)),
+            Failed::Unknown(reason) => SendError::Unknown(reason),
         })
-    }
-
-    async fn pause(&self, wait: Duration) {
-        tokio::time::sleep(wait).await;
-    }
-
-    fn trouble(&self) -> Option<Trouble> {
-        self.server_state.trouble()
     }
 }
 

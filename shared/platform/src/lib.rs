@@ -11,6 +11,7 @@ mod call_ledger;
 pub mod calling;
 pub mod campaigns;
 pub mod catalog;
+pub mod channels;
 pub mod connections;
 pub mod contact_json;
 pub mod contacts;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use chrono::serde::ts_milliseconds_option;
+use dacapo_engine::campaign::channel::Channel;
 use dacapo_engine::campaign::format::{Email, Sender};
 use dacapo_engine::decide::Delivery;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
@@ -85,8 +86,12 @@ pub struct MessageRecord {
     /// The version that the element belongs to; 0 if it was never rendered.
     #[serde(default)]
     pub version: u32,
-    /// The key of the e-mail.
-    pub email: String,
+    /// The channel.
+    #[serde(default, skip_serializing_if = "Channel::is_email")]
+    pub channel: Channel,
+    /// The key of what it says; for e-mail it is one of `emails`.
+    #[serde(rename = "email")]
+    pub content: String,
     /// How far it is.
     pub status: MessageStatus,
     /// Why it was not sent.
@@ -145,7 +150,8 @@ impl MessageRecord {
             step: delivery.step,
             element: delivery.element.clone(),
             version: delivery.version,
-            email: delivery.email.clone(),
+            channel: delivery.channel,
+            content: delivery.content.clone(),
             status,
             reason: None,
             to: None,

@@ -145,37 +145,29 @@ impl Orders {
         campaign: &CampaignId,
         effect: &Effect,
     ) -> Option<Order> {
-        let enrollment_event = |event, purpose| {
-            let (contact, campaign) = (contact.clone(), campaign.clone());
-            QueueMessage::EnrollmentEvent(EnrollmentEvent {
-                contact,
-                campaign,
-                event,
-                purpose,
-                then: Vec::new(),
-            })
-        };
+        let event_of = |event| EnrollmentEvent::new(contact.clone(), campaign.clone(), event);
         let name = |kind, run, step, due| timer_name(contact, campaign, kind, run, step, due);
         match effect {
-            Effect::Schedule { run, step, due } => Some(Order::Schedule {
-                name: name("t", *run, *step, *due),
-                at: *due,
-                message: enrollment_event(
-                    Event::TimerDue { run: *run, step: *step, due: *due },
-                    None,
-                ),
-            }),
+            Effect::Schedule { run, step, due } => {
+                let event = event_of(Event::TimerDue { run: *run, step: *step, due: *due });
+                let message = QueueMessage::EnrollmentEvent(event);
+                Some(Order::Schedule { name: name("t", *run, *step, *due), at: *due, message })
+            }
             Effect::Cancel { run, step, due } => {
                 Some(Order::Cancel { name: name("t", *run, *step, *due) })
             }
-            Effect::Recheck { run, due } => Some(Order::Schedule {
-                name: name("k", *run, 0, *due),
-                at: *due,
-                message: enrollment_event(Event::RecheckDue { run: *run, due: *due }, None),
-            }),
-            Effect::Deliver { run, step, purpose } => {
-                let event = Event::DeliveryDue { run: *run, step: *step };
-                let message = enrollment_event(event, Some(*purpose));
+            Effect::Recheck { run, due } => {
+                let event = event_of(Event::RecheckDue { run: *run, due: *due });
+                let message = QueueMessage::EnrollmentEvent(event);
+                Some(Order::Schedule { name: name("k", *run, 0, *due), at: *due, message })
+            }
+            Effect::Deliver { run, step, channel, purpose } => {
+                let event = EnrollmentEvent {
+                    channel: *channel,
+                    purpose: Some(*purpose),
+                    ..event_of(Event::DeliveryDue { run: *run, step: *step })
+                };
+                let message = QueueMessage::EnrollmentEvent(event);
                 Some(Order::Send { queue: message.queue(), at: self.store.now(), message })
             }
             Effect::RecordMessage { .. }

@@ -12,6 +12,7 @@ use crate::blocking::Blocking;
 use crate::call_ledger::CallLedger;
 use crate::campaigns::Campaigns;
 use crate::catalog::{CatalogCache, CatalogStore};
+use crate::channels::{Channels, EmailChannel};
 use crate::connections::{Connections, KnownUrls};
 use crate::contacts::Contacts;
 use crate::dead_letters::DeadLetters;
@@ -19,7 +20,7 @@ use crate::enrollments::Decisions;
 use crate::erasure::Erasure;
 use crate::expiry::Expiry;
 use crate::handlers::{
-    ContactChanges, EffectHandler, EnrollmentEvents, Feedback, History, MailDelivery,
+    ContactChanges, EffectHandler, EnrollmentEvents, Feedback, History, MessageDelivery,
     PersonChanges, Quarantine, Traces, Webhooks,
 };
 use crate::jobs::{AccountErasure, JobWorker, Jobs, PageParts, PageWork, Pages, Reconciler};
@@ -273,7 +274,7 @@ pub struct Platform {
     /// The handler of what is due for one enrollment.
     pub enrollment_events: Arc<EnrollmentEvents>,
     /// Sends messages.
-    pub delivery: Arc<MailDelivery>,
+    pub delivery: Arc<MessageDelivery>,
     /// Calls webhooks.
     pub webhooks: Arc<Webhooks>,
     /// The handler of what the mail service reports.
@@ -296,6 +297,7 @@ pub struct Platform {
     pub dead_letters: Arc<DeadLetters>,
     /// Having dead letters done again.
     pub redriving: Arc<Redriving>,
+    pub(crate) email_channel: Arc<EmailChannel>,
     pub(crate) mail: Arc<MailRenderer>,
     pub(crate) blocking: Arc<Blocking>,
     pub(crate) test_mails: Arc<TestMails>,
@@ -337,17 +339,21 @@ impl Platform {
         let quarantine = || Arc::clone(&deciding.quarantine);
         let orders = || Arc::clone(&base.orders);
         let Ports { mailer, caller, .. } = base.setup.ports.clone();
-        let delivery = Arc::new(MailDelivery {
+        let email_channel = Arc::new(EmailChannel {
+            catalog: catalog(),
+            mail: Arc::clone(&base.mail),
+            mailer,
+            sender: base.setup.defaults.sender.clone(),
+            public_url: base.setup.public_url.clone(),
+        });
+        let delivery = Arc::new(MessageDelivery {
             store: store(),
             catalog: catalog(),
             contacts: contacts(),
             messages: Arc::clone(&base.messages),
-            mail: Arc::clone(&base.mail),
+            channels: Channels { email: Arc::clone(&email_channel) },
             decisions: decisions(),
             quarantine: quarantine(),
-            mailer,
-            sender: base.setup.defaults.sender.clone(),
-            public_url: base.setup.public_url.clone(),
             warned: Arc::clone(&base.memory.mail_warned),
         });
         let enrollment_events = Arc::new(EnrollmentEvents {
@@ -467,6 +473,7 @@ impl Platform {
             effects: deciding.effects,
             enrollment_events,
             delivery,
+            email_channel,
             webhooks,
             feedback,
             queues,

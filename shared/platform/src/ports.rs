@@ -186,27 +186,24 @@ pub enum Shown {
 #[error("{0}")]
 pub struct Unavailable(pub String);
 
-/// How mail leaves.
+/// How messages leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MailMode {
-    /// It is captured: the ledger's record is the mail, nothing is called.
+pub enum SendMode {
+    /// They are captured: the ledger's record is the message, nothing is called.
     Captured,
-    /// It is sent by a mail service.
+    /// They are sent by a service.
     Sent,
 }
 
-/// The mail service.
+/// What the delivery of messages asks of each service that sends some, whatever they say: how they
+/// leave, when, and what keeps them from leaving.
 #[async_trait]
-pub trait Mailer: Send + Sync {
-    /// How mail leaves.
-    fn mode(&self) -> MailMode;
+pub trait MessageService: Send + Sync {
+    /// How messages leave.
+    fn mode(&self) -> SendMode;
 
-    /// Sends a mail, within two minutes: a claim in the ledger holds no longer. Answers the
-    /// service's id for it.
-    async fn send(&self, mail: &Mail) -> Result<String, MailError>;
-
-    /// Waits until a mail of this purpose can be sent without going over the service's rate, and
-    /// answers how long it waited. To be asked before anything is read about the mail.
+    /// Waits until a message of this purpose can be sent without going over the service's rate, and
+    /// answers how long it waited. To be asked before anything is read about the message.
     ///
     /// # Errors
     ///
@@ -215,11 +212,11 @@ pub trait Mailer: Send + Sync {
         Ok(Duration::ZERO)
     }
 
-    /// Waits before the ledger is written again, of a mail whose outcome is known and whose record
-    /// the table did not take. By default there is no wait.
+    /// Waits before the ledger is written again, of a message whose outcome is known and whose
+    /// record the table did not take. By default there is no wait.
     async fn pause(&self, _wait: Duration) {}
 
-    /// What keeps mail of this purpose from leaving, and why, as far as that is known without
+    /// What keeps messages of this purpose from leaving, and why, as far as that is known without
     /// asking the service.
     fn puts_off(&self, _purpose: Purpose) -> Option<(PutOff, String)> {
         None
@@ -231,14 +228,22 @@ pub trait Mailer: Send + Sync {
     }
 }
 
-/// Why no mail can leave, whichever it is.
+/// The mail service.
+#[async_trait]
+pub trait Mailer: MessageService {
+    /// Sends a mail, within two minutes: a claim in the ledger holds no longer. Answers the
+    /// service's id for it.
+    async fn send(&self, mail: &Mail) -> Result<String, SendError>;
+}
+
+/// Why a service sends no message, whichever it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PutOff {
-    /// The rate of mails a second is used up.
+    /// The rate of messages a second is used up.
     Rate,
-    /// The quota of 24 hours is used up, or the rest of it is reserved for other mail.
+    /// The quota of 24 hours is used up, or the rest of it is reserved for other messages.
     Quota,
-    /// The service cannot be reached, or takes no mail from here: wrong credentials, a paused or
+    /// The service cannot be reached, or takes no message from here: wrong credentials, a paused or
     /// suspended account, a sender that it has not verified.
     Stopped,
 }
@@ -255,14 +260,14 @@ impl PutOff {
     }
 }
 
-/// Why a mail was not sent, or may have been.
+/// Why a message was not sent, or may have been.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MailError {
-    /// Definitely not sent, and retryable: the service may take this mail later.
+pub enum SendError {
+    /// Definitely not sent, and retryable: the service may take this message later.
     #[error("not sent for now: {0}")]
     NotNow(String),
-    /// Definitely not sent, for a reason that concerns all mail. It waits, and this does not count
-    /// as a try.
+    /// Definitely not sent, for a reason that concerns all messages. It waits, and this does not
+    /// count as a try.
     #[error("mail waits: {1}")]
     PutOff(PutOff, String),
     /// Definitely not sent, and permanent: rejected.

@@ -9,7 +9,7 @@ use crate::erasure::Erasure;
 use crate::error::Error;
 use crate::expiry::Expiry;
 use crate::handlers::{
-    ContactChanges, EffectHandler, EnrollmentEvents, Feedback, MailDelivery, Webhooks,
+    ContactChanges, EffectHandler, EnrollmentEvents, Feedback, MessageDelivery, Webhooks,
 };
 use crate::jobs::JobWorker;
 use crate::orders::Orders;
@@ -22,7 +22,7 @@ pub struct QueueHandler {
     pub(crate) webhooks: Arc<Webhooks>,
     pub(crate) effects: Arc<EffectHandler>,
     pub(crate) enrollment_events: Arc<EnrollmentEvents>,
-    pub(crate) delivery: Arc<MailDelivery>,
+    pub(crate) delivery: Arc<MessageDelivery>,
     pub(crate) feedback: Arc<Feedback>,
     pub(crate) contact_changes: Arc<ContactChanges>,
     pub(crate) erasure: Arc<Erasure>,

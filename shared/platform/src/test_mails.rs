@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use chrono::{NaiveDate, TimeDelta};
+use dacapo_engine::campaign::channel::Channel;
 use dacapo_engine::campaign::format::{Email, Purpose, Sender};
 use dacapo_engine::decide::Delivery;
 use dacapo_engine::ids::{CampaignId, ContactId, ElementId};
@@ -180,7 +181,8 @@ fn record_of(mail: &TestMail<'_>, campaign: &CampaignId, at: Instant) -> Message
         step: 0,
         version: 0,
         element: element.unwrap_or_else(|_| unreachable!("it is an id")),
-        email: mail.key.to_owned(),
+        channel: Channel::Email,
+        content: mail.key.to_owned(),
     };
     let subject = format!("{MARK} {}", mail.email.subject);
     let content = TestContent {

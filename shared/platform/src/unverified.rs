@@ -5,7 +5,7 @@
 
 use dacapo_engine::address::for_sending;
 
-use crate::ports::{MailError, PutOff};
+use crate::ports::{PutOff, SendError};
 
 /// Which identity SES has not verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,16 +18,16 @@ enum Unverified {
 
 /// What it means for a mail if SES has not verified an identity; `None` if the error is another
 /// one. `from` and `to` are the addresses of the mail.
-pub fn unverified(said: &str, from: &str, to: &str) -> Option<MailError> {
+pub fn unverified(said: &str, from: &str, to: &str) -> Option<SendError> {
     Some(match named_by(said, from, to)? {
-        Unverified::Sender => MailError::PutOff(
+        Unverified::Sender => SendError::PutOff(
             PutOff::Stopped,
             format!(
                 "SES does not know the sender {from}; verify the address or its domain in SES, in \
                  the Region that is named: {said}"
             ),
         ),
-        Unverified::Recipient => MailError::Refused(format!(
+        Unverified::Recipient => SendError::Refused(format!(
             "SES is in the sandbox, where it sends to verified addresses only; request production \
              access for the account, or verify the recipient: {said}"
         )),
@@ -167,13 +167,13 @@ mod tests {
     #[test]
     fn what_is_to_be_done_is_said() {
         let said = "Email address is not verified. The following identities failed the check in region EU-CENTRAL-1: ";
-        let Some(MailError::PutOff(PutOff::Stopped, why)) =
+        let Some(SendError::PutOff(PutOff::Stopped, why)) =
             unverified(&format!("{said}{FROM}"), FROM, TO)
         else {
             panic!("a sender")
         };
         assert!(why.contains(FROM) && why.contains("verify") && why.contains("EU-CENTRAL-1"));
-        let Some(MailError::Refused(why)) = unverified(&format!("{said}{TO}"), FROM, TO) else {
+        let Some(SendError::Refused(why)) = unverified(&format!("{said}{TO}"), FROM, TO) else {
             panic!("a recipient")
         };
         assert!(why.contains("sandbox") && why.contains("production access") && why.contains(said));

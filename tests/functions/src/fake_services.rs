@@ -18,8 +18,8 @@ use dacapo_engine::campaign::format::Purpose;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Caller, Clock as _, MailError, MailMode, Mailer, NotTaken, Order, Outbox, PutOff, Queue,
-    QueueMessage, Request, Unavailable,
+    Caller, Clock as _, Mailer, MessageService, NotTaken, Order, Outbox, PutOff, Queue,
+    QueueMessage, Request, SendError, SendMode, Unavailable,
 };
 use dacapo_tests::kit::{CapturingMailer, ManualClock, RecordingOutbox};
 
@@ -74,7 +74,7 @@ impl FakeServices {
         Self {
             clock,
             outbox: RecordingOutbox::default(),
-            mailer: CapturingMailer::new(MailMode::Sent),
+            mailer: CapturingMailer::new(SendMode::Sent),
             held: Mutex::new(Held { twice, ..Held::default() }),
         }
     }
@@ -186,21 +186,9 @@ impl Outbox for QueuesOnly {
 }
 
 #[async_trait]
-impl Mailer for FakeServices {
-    fn mode(&self) -> MailMode {
+impl MessageService for FakeServices {
+    fn mode(&self) -> SendMode {
         self.mailer.mode()
-    }
-
-    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        let now = self.time();
-        if let Some((ses, pace)) = &mut self.inside().ses {
-            if let Err(hold) = ses.send(now) {
-                pace.refused(hold, now);
-                return Err(MailError::PutOff(hold, "the mail service takes none".to_owned()));
-            }
-            pace.left();
-        }
-        self.mailer.send(mail).await
     }
 
     /// Time passes during the wait.
@@ -221,6 +209,21 @@ impl Mailer for FakeServices {
     fn puts_off(&self, purpose: Purpose) -> Option<(PutOff, String)> {
         let (now, held) = (self.time(), self.inside());
         held.ses.as_ref().and_then(|(_, pace)| pace.puts_off(purpose, now))
+    }
+}
+
+#[async_trait]
+impl Mailer for FakeServices {
+    async fn send(&self, mail: &Mail) -> Result<String, SendError> {
+        let now = self.time();
+        if let Some((ses, pace)) = &mut self.inside().ses {
+            if let Err(hold) = ses.send(now) {
+                pace.refused(hold, now);
+                return Err(SendError::PutOff(hold, "the mail service takes none".to_owned()));
+            }
+            pace.left();
+        }
+        self.mailer.send(mail).await
     }
 }
 

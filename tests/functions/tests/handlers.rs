@@ -58,13 +58,7 @@ async fn dead_letters(cloud: &Cloud) -> Vec<DeadLetterBody> {
 
 fn enrollment_event(contact: &ContactId, event: Event) -> QueueMessage {
     let campaign = CampaignId::new("hello").unwrap();
-    QueueMessage::EnrollmentEvent(EnrollmentEvent {
-        contact: contact.clone(),
-        campaign,
-        event,
-        purpose: None,
-        then: Vec::new(),
-    })
+    QueueMessage::EnrollmentEvent(EnrollmentEvent::new(contact.clone(), campaign, event))
 }
 
 async fn timers(cloud: &Cloud, event: &Value) -> Vec<String> {

@@ -19,13 +19,7 @@ fn messages(cloud: &Cloud) -> Vec<QueueMessage> {
     let (contact, campaign) = (ContactId::new("c1").unwrap(), CampaignId::new("hello").unwrap());
     let enrollment_event = |event| {
         let (contact, campaign) = (contact.clone(), campaign.clone());
-        QueueMessage::EnrollmentEvent(EnrollmentEvent {
-            contact,
-            campaign,
-            event,
-            purpose: None,
-            then: Vec::new(),
-        })
+        QueueMessage::EnrollmentEvent(EnrollmentEvent::new(contact, campaign, event))
     };
     let call = WebhookCall {
         contact: contact.clone(),

@@ -5,21 +5,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
-use dacapo_platform::ports::{MailError, MailMode, Mailer};
+use dacapo_platform::ports::{Mailer, MessageService, SendError, SendMode};
 
 /// A mailer that accepts and keeps every mail. Stands for SES.
 #[derive(Debug)]
 pub struct CapturingMailer {
-    mode: MailMode,
+    mode: SendMode,
     sent: Mutex<Vec<Mail>>,
     silent: AtomicBool,
 }
 
 impl CapturingMailer {
-    /// Mail leaves in this way: by [`MailMode::Sent`] it is kept here, by [`MailMode::Captured`]
+    /// Mail leaves in this way: by [`SendMode::Sent`] it is kept here, by [`SendMode::Captured`]
     /// the platform keeps it in its own ledger and never calls this.
     #[must_use]
-    pub fn new(mode: MailMode) -> Self {
+    pub fn new(mode: SendMode) -> Self {
         Self { mode, sent: Mutex::default(), silent: AtomicBool::new(false) }
     }
 
@@ -50,20 +50,23 @@ impl CapturingMailer {
 }
 
 #[async_trait]
-impl Mailer for CapturingMailer {
-    fn mode(&self) -> MailMode {
+impl MessageService for CapturingMailer {
+    fn mode(&self) -> SendMode {
         self.mode
     }
+}
 
-    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        if self.mode == MailMode::Captured {
-            return Err(MailError::Refused("the platform captures its mail itself".to_owned()));
+#[async_trait]
+impl Mailer for CapturingMailer {
+    async fn send(&self, mail: &Mail) -> Result<String, SendError> {
+        if self.mode == SendMode::Captured {
+            return Err(SendError::Refused("the platform captures its mail itself".to_owned()));
         }
         let mut sent = self.kept();
         let id = Self::message_id(sent.len());
         sent.push(mail.clone());
         if self.silent.load(Ordering::SeqCst) {
-            return Err(MailError::Unknown("no answer".to_owned()));
+            return Err(SendError::Unknown("no answer".to_owned()));
         }
         Ok(id)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dacapo_engine::ids::AccountId;
 use dacapo_platform::handlers::Done;
 use dacapo_platform::platform::{Platform, Ports};
-use dacapo_platform::ports::{JobStep, MailMode, Order, QueueMessage};
+use dacapo_platform::ports::{JobStep, Order, QueueMessage, SendMode};
 use dacapo_platform::table::Table;
 
 use super::{CapturingMailer, CountingEntropy, ManualClock, RecordingOutbox, UnreachableCaller};
@@ -35,7 +35,7 @@ impl TestBench {
             clock: Arc::clone(&clock) as _,
             entropy: Arc::new(CountingEntropy::default()),
             outbox: Arc::clone(&outbox) as _,
-            mailer: Arc::new(CapturingMailer::new(MailMode::Captured)),
+            mailer: Arc::new(CapturingMailer::new(SendMode::Captured)),
             caller: Arc::new(UnreachableCaller),
         };
         let account = AccountId::new(account).expect("an id");

@@ -5,7 +5,7 @@
 //! that. The Scheduler is set a minute early, so most timers come early once. They are hidden
 //! first, without reading the table.
 //!
-//! Mail waits here for its slot ([`Mailer::send_slot`](dacapo_platform::ports::Mailer::send_slot))
+//! Mail waits here for its slot ([`Mailer::send_slot`](dacapo_platform::ports::MessageService::send_slot))
 //! before anything is read for it. A busy function leaves the rest in the queue: waiting costs
 //! nothing and does not count as a receive. Mail that has no slot soon is hidden.
 //!
@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use dacapo_engine::campaign::channel::Channel;
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_platform::Instant;
 use dacapo_platform::error::Error;
@@ -333,7 +334,7 @@ impl<'a> QueueFunction<'a> {
 
     /// Waits for the slot of a message, if it is a mail.
     async fn slot(&self, queued: &QueueMessage, received: &Received<'_>, times: Times) -> SendSlot {
-        let Some(purpose) = purpose(queued) else { return SendSlot::Now };
+        let Some((channel, purpose)) = leaves(queued) else { return SendSlot::Now };
         let now = self.platform.store.now();
         let waited = received.sent.map_or(TimeDelta::zero(), |sent| now - sent);
         // Mail that has waited for so long goes before other marketing mail, but not faster than
@@ -349,7 +350,7 @@ impl<'a> QueueFunction<'a> {
         let within =
             (LONGEST_WAIT_FOR_SLOT - (now - times.came)).min(times.left_before(MAIL_TAKES, now));
         let within = within.to_std().unwrap_or_default();
-        match self.platform.delivery.mailer.send_slot(purpose, within).await {
+        match self.platform.delivery.channels.service(channel).send_slot(purpose, within).await {
             Ok(Duration::ZERO) => SendSlot::Now,
             Ok(_) => SendSlot::Waited,
             Err(slot) => SendSlot::After(mail_backoff::for_slot(slot, waited)),
@@ -427,7 +428,7 @@ fn is_called_late(attempt: u32, waited: TimeDelta) -> bool {
 
 /// How long a message may take whose duration depends on another server.
 fn longest(message: &QueueMessage) -> TimeDelta {
-    match (purpose(message), matches!(message, QueueMessage::Call(_))) {
+    match (leaves(message), matches!(message, QueueMessage::Call(_))) {
         (Some(_), _) => MAIL_TAKES,
         (None, true) => CALL_TAKES,
         (None, false) => TimeDelta::zero(),
@@ -438,14 +439,15 @@ const fn takes(outside: Duration, table: i64) -> TimeDelta {
     TimeDelta::seconds(outside.as_secs().cast_signed() + table)
 }
 
-/// The purpose of a mail in a queue. Messages from before queues had a purpose go first.
-fn purpose(message: &QueueMessage) -> Option<Purpose> {
+/// The channel and the purpose of a message that is to leave. Those from before queues had a
+/// purpose go first.
+fn leaves(message: &QueueMessage) -> Option<(Channel, Purpose)> {
     match message {
         QueueMessage::EnrollmentEvent(event) if event.is_delivery() => {
-            Some(event.purpose.unwrap_or(Purpose::Transactional))
+            Some((event.channel, event.purpose.unwrap_or(Purpose::Transactional)))
         }
         // Somebody waits for it.
-        QueueMessage::TestMail(_) => Some(Purpose::Transactional),
+        QueueMessage::TestMail(_) => Some((Channel::Email, Purpose::Transactional)),
         QueueMessage::EnrollmentEvent(_)
         | QueueMessage::Call(_)
         | QueueMessage::JobStep(_)

@@ -4,7 +4,8 @@
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
-    Caller, Declined, MailError, MailMode, Mailer, NotTaken, Order, Outbox, Request, Unavailable,
+    Caller, Declined, Mailer, MessageService, NotTaken, Order, Outbox, Request, SendError,
+    SendMode, Unavailable,
 };
 
 /// No timers, no queues, no mail, no webhooks.
@@ -19,13 +20,16 @@ impl Outbox for UnsupportedPort {
 }
 
 #[async_trait]
-impl Mailer for UnsupportedPort {
-    fn mode(&self) -> MailMode {
-        MailMode::Sent
+impl MessageService for UnsupportedPort {
+    fn mode(&self) -> SendMode {
+        SendMode::Sent
     }
+}
 
-    async fn send(&self, _: &Mail) -> Result<String, MailError> {
-        Err(MailError::NotNow("this function sends no mail".to_owned()))
+#[async_trait]
+impl Mailer for UnsupportedPort {
+    async fn send(&self, _: &Mail) -> Result<String, SendError> {
+        Err(SendError::NotNow("this function sends no mail".to_owned()))
     }
 }
 

@@ -38,7 +38,7 @@ use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_platform::Instant;
 use dacapo_platform::mail::Mail;
-use dacapo_platform::ports::{MailError, MailMode, Mailer, PutOff};
+use dacapo_platform::ports::{Mailer, MessageService, PutOff, SendError, SendMode};
 use dacapo_platform::rate_limited_log::RateLimitedLog;
 use dacapo_platform::unverified::unverified;
 
@@ -108,19 +108,9 @@ impl SesMailer {
 }
 
 #[async_trait]
-impl Mailer for SesMailer {
-    fn mode(&self) -> MailMode {
-        MailMode::Sent
-    }
-
-    async fn send(&self, mail: &Mail) -> Result<String, MailError> {
-        let sent = self.request(mail).await;
-        match &sent {
-            Ok(_) | Err(MailError::Unknown(_)) => self.pace.left(),
-            Err(MailError::PutOff(put_off, _)) => self.pace.refused(*put_off, uptime()),
-            Err(MailError::NotNow(_) | MailError::Refused(_)) => {}
-        }
-        sent
+impl MessageService for SesMailer {
+    fn mode(&self) -> SendMode {
+        SendMode::Sent
     }
 
     async fn send_slot(&self, purpose: Purpose, within: Duration) -> Result<Duration, TimeDelta> {
@@ -158,9 +148,22 @@ impl Mailer for SesMailer {
     }
 }
 
+#[async_trait]
+impl Mailer for SesMailer {
+    async fn send(&self, mail: &Mail) -> Result<String, SendError> {
+        let sent = self.request(mail).await;
+        match &sent {
+            Ok(_) | Err(SendError::Unknown(_)) => self.pace.left(),
+            Err(SendError::PutOff(put_off, _)) => self.pace.refused(*put_off, uptime()),
+            Err(SendError::NotNow(_) | SendError::Refused(_)) => {}
+        }
+        sent
+    }
+}
+
 impl SesMailer {
-    async fn request(&self, mail: &Mail) -> Result<String, MailError> {
-        let message = message(mail).map_err(|error| MailError::Refused(error.to_string()))?;
+    async fn request(&self, mail: &Mail) -> Result<String, SendError> {
+        let message = message(mail).map_err(|error| SendError::Refused(error.to_string()))?;
         let mut request = self
             .client
             .send_email()
@@ -170,7 +173,7 @@ impl SesMailer {
             .content(EmailContent::builder().simple(message).build());
         for (name, value) in TAGS.iter().zip(tag_values(&mail.message)) {
             let tag = MessageTag::builder().name(*name).value(value).build();
-            request = request.email_tags(tag.map_err(|e| MailError::Refused(e.to_string()))?);
+            request = request.email_tags(tag.map_err(|e| SendError::Refused(e.to_string()))?);
         }
         if let Some(reply_to) = &mail.reply_to {
             request = request.reply_to_addresses(reply_to);
@@ -253,11 +256,11 @@ const NOBODY_MAY: &[&str] = &[
 ];
 
 /// The meaning of an error for the mail.
-fn outcome(error: &SdkError<SendEmailError, HttpResponse>, mail: &Mail) -> MailError {
+fn outcome(error: &SdkError<SendEmailError, HttpResponse>, mail: &Mail) -> SendError {
     match error {
         // Every mail can be written as JSON, so it is the address of SES, or the credentials.
         SdkError::ConstructionFailure(_) => {
-            MailError::PutOff(PutOff::Stopped, crate::error_text::text_of(error))
+            SendError::PutOff(PutOff::Stopped, crate::error_text::text_of(error))
         }
         SdkError::DispatchFailure(failure) => {
             let heard = failure
@@ -265,64 +268,64 @@ fn outcome(error: &SdkError<SendEmailError, HttpResponse>, mail: &Mail) -> MailE
                 .is_none_or(|error| !crate::error_text::never_sent(error));
             let words = crate::error_text::text_of(error);
             if heard {
-                MailError::Unknown(words)
+                SendError::Unknown(words)
             } else {
-                MailError::PutOff(PutOff::Stopped, words)
+                SendError::PutOff(PutOff::Stopped, words)
             }
         }
         SdkError::TimeoutError(_) | SdkError::ResponseError(_) => {
-            MailError::Unknown(crate::error_text::text_of(error))
+            SendError::Unknown(crate::error_text::text_of(error))
         }
         SdkError::ServiceError(answer) => {
             answered(answer.err(), answer.raw().status().as_u16(), mail)
         }
-        _ => MailError::Unknown(crate::error_text::text_of(error)),
+        _ => SendError::Unknown(crate::error_text::text_of(error)),
     }
 }
 
 /// By the names of errors (*Common Error Types*, and *Errors* of each action of the *Amazon SES API
 /// v2 Reference*, <https://docs.aws.amazon.com/ses/latest/APIReference-V2/CommonErrors.html>).
-fn answered(error: &SendEmailError, status: u16, mail: &Mail) -> MailError {
+fn answered(error: &SendEmailError, status: u16, mail: &Mail) -> SendError {
     let words = format!(
         "{}: {}",
         error.code().unwrap_or("an error without a name"),
         error.message().unwrap_or("without a reason"),
     );
     if let Some(put_off) = PutOff::meant_by(&words) {
-        return MailError::PutOff(put_off, words);
+        return SendError::PutOff(put_off, words);
     }
     if let Some(error) = unverified(&words, &mail.from.address, &mail.to) {
         return error;
     }
     if error.is_too_many_requests_exception() {
-        return MailError::PutOff(PutOff::Rate, words);
+        return SendError::PutOff(PutOff::Rate, words);
     }
     if error.is_limit_exceeded_exception() {
-        return MailError::PutOff(PutOff::Quota, words);
+        return SendError::PutOff(PutOff::Quota, words);
     }
     if error.is_sending_paused_exception()
         || error.is_account_suspended_exception()
         || error.is_mail_from_domain_not_verified_exception()
         || error.is_not_found_exception()
     {
-        return MailError::PutOff(PutOff::Stopped, words);
+        return SendError::PutOff(PutOff::Stopped, words);
     }
     match (error.code(), status) {
         (Some("ThrottlingException" | "Throttling"), _) | (_, 429) => {
-            MailError::PutOff(PutOff::Rate, words)
+            SendError::PutOff(PutOff::Rate, words)
         }
         // Of these SES documents that the request was not processed, or not read to its end. Any
         // other 408, 500 or 503 may come after it has taken the mail.
         (Some("InternalServiceErrorException" | "RequestTimeoutException"), _) => {
-            MailError::NotNow(words)
+            SendError::NotNow(words)
         }
-        (Some("RequestAbortedException"), _) => MailError::Unknown(words),
+        (Some("RequestAbortedException"), _) => SendError::Unknown(words),
         // It is not the mail's fault if no mail may be sent from here, or if SES is unreachable.
-        (Some(code), _) if NOBODY_MAY.contains(&code) => MailError::PutOff(PutOff::Stopped, words),
-        (_, 401 | 403) => MailError::PutOff(PutOff::Stopped, words),
-        (_, 408) => MailError::Unknown(words),
-        (_, 400..=499) => MailError::Refused(words),
-        (_, _) => MailError::Unknown(words),
+        (Some(code), _) if NOBODY_MAY.contains(&code) => SendError::PutOff(PutOff::Stopped, words),
+        (_, 401 | 403) => SendError::PutOff(PutOff::Stopped, words),
+        (_, 408) => SendError::Unknown(words),
+        (_, 400..=499) => SendError::Refused(words),
+        (_, _) => SendError::Unknown(words),
     }
 }
 

@@ -27,7 +27,7 @@ fn mail() -> Mail {
     }
 }
 
-async fn sent(answer: PreparedAnswer) -> (Result<String, MailError>, Server) {
+async fn sent(answer: PreparedAnswer) -> (Result<String, SendError>, Server) {
     let server = Server::answering([answer]).await;
     let mailer = SesMailer::new(clients(&server.url).ses(), Some("set".to_owned()), 10);
     (mailer.send(&mail()).await, server)
@@ -104,7 +104,7 @@ async fn what_may_pass_is_not_now() {
     for (status, kind) in [(500, "InternalServiceErrorException"), (408, "RequestTimeoutException")]
     {
         let (sent, server) = sent(PreparedAnswer::error(status, kind, "for now")).await;
-        assert!(matches!(sent, Err(MailError::NotNow(_))), "{kind}: {sent:?}");
+        assert!(matches!(sent, Err(SendError::NotNow(_))), "{kind}: {sent:?}");
         assert_eq!(server.asked().len(), 1, "a mail is asked for once");
     }
 }
@@ -132,7 +132,7 @@ async fn a_rate_or_a_quota_that_is_used_up_and_a_service_that_takes_none_fail_no
         (503, "ServiceUnavailable", "not now", PutOff::Stopped),
     ] {
         let (sent, server) = sent(PreparedAnswer::error(status, kind, said)).await;
-        let Err(MailError::PutOff(held, _)) = &sent else { panic!("{kind}: {sent:?}") };
+        let Err(SendError::PutOff(held, _)) = &sent else { panic!("{kind}: {sent:?}") };
         assert_eq!(*held, hold, "{kind}: {said}");
         assert_eq!(server.asked().len(), 1, "{kind}: a mail is asked for once");
     }
@@ -142,7 +142,7 @@ async fn a_rate_or_a_quota_that_is_used_up_and_a_service_that_takes_none_fail_no
 async fn what_is_wrong_with_the_mail_is_refused() {
     for kind in ["MessageRejected", "BadRequestException", "SomethingNewException"] {
         let (sent, _) = sent(PreparedAnswer::error(400, kind, "no")).await;
-        assert!(matches!(sent, Err(MailError::Refused(_))), "{kind}: {sent:?}");
+        assert!(matches!(sent, Err(SendError::Refused(_))), "{kind}: {sent:?}");
     }
 }
 
@@ -163,14 +163,14 @@ async fn a_sender_that_is_not_verified_holds_mail_and_a_recipient_in_the_sandbox
         "arn:aws:ses:eu-central-1:123456789012:identity/example.com",
     ] {
         let sent = answered(sender).await;
-        let Err(MailError::PutOff(PutOff::Stopped, why)) = &sent else {
+        let Err(SendError::PutOff(PutOff::Stopped, why)) = &sent else {
             panic!("{sender}: {sent:?}")
         };
         assert!(why.contains("verify") && why.contains("jo@example.com"), "{why}");
     }
     for recipient in ["ann@example.com", "Ann@Example.com"] {
         let sent = answered(recipient).await;
-        let Err(MailError::Refused(why)) = &sent else { panic!("{recipient}: {sent:?}") };
+        let Err(SendError::Refused(why)) = &sent else { panic!("{recipient}: {sent:?}") };
         assert!(why.contains("sandbox") && why.contains("production access"), "{why}");
     }
 }
@@ -189,7 +189,7 @@ async fn an_answer_that_is_lost_leaves_the_outcome_unknown_and_nothing_is_sent_t
         PreparedAnswer::error(400, "RequestAbortedException", "aborted before a reply was sent"),
     ] {
         let (sent, server) = sent(answer.clone()).await;
-        assert!(matches!(sent, Err(MailError::Unknown(_))), "{answer:?}: {sent:?}");
+        assert!(matches!(sent, Err(SendError::Unknown(_))), "{answer:?}: {sent:?}");
         assert_eq!(server.asked().len(), 1, "{answer:?}");
     }
 }
@@ -223,7 +223,7 @@ async fn ses_whose_tls_is_silent_fails_no_mail_and_leaves_none_unknown() {
     let url = format!("https://localhost:{}", silent.local_addr().unwrap().port());
     let mailer = SesMailer::new(clients(&url).ses(), None, 10);
     let sent = mailer.send(&mail()).await;
-    let Err(MailError::PutOff(PutOff::Stopped, why)) = &sent else { panic!("{sent:?}") };
+    let Err(SendError::PutOff(PutOff::Stopped, why)) = &sent else { panic!("{sent:?}") };
     assert!(why.contains("no connection within 5 seconds"), "{why}");
 }
 
@@ -231,12 +231,12 @@ async fn ses_whose_tls_is_silent_fails_no_mail_and_leaves_none_unknown() {
 async fn ses_that_is_not_reached_fails_no_mail() {
     let mailer = SesMailer::new(clients(&unused_address().await).ses(), None, 10);
     let sent = mailer.send(&mail()).await;
-    assert!(matches!(sent, Err(MailError::PutOff(PutOff::Stopped, _))), "{sent:?}");
+    assert!(matches!(sent, Err(SendError::PutOff(PutOff::Stopped, _))), "{sent:?}");
     let mailer = SesMailer::new(clients("http://nobody.invalid").ses(), None, 10);
     let sent = mailer.send(&mail()).await;
-    assert!(matches!(sent, Err(MailError::PutOff(PutOff::Stopped, _))), "{sent:?}");
+    assert!(matches!(sent, Err(SendError::PutOff(PutOff::Stopped, _))), "{sent:?}");
     let unmade = outcome(&SdkError::construction_failure("no credentials"), &mail());
-    assert!(matches!(unmade, MailError::PutOff(PutOff::Stopped, _)), "{unmade:?}");
+    assert!(matches!(unmade, SendError::PutOff(PutOff::Stopped, _)), "{unmade:?}");
 }
 
 const ACCOUNT: &str = r#"{

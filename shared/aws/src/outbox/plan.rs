@@ -168,13 +168,10 @@ mod tests {
     }
 
     fn enrollment_event(due: Instant) -> QueueMessage {
-        QueueMessage::EnrollmentEvent(EnrollmentEvent {
-            contact: ContactId::new("c0123456789abcde").unwrap(),
-            campaign: CampaignId::new("appointment-loop").unwrap(),
-            event: Event::TimerDue { run: 2, step: 7, due },
-            purpose: None,
-            then: Vec::new(),
-        })
+        let contact = ContactId::new("c0123456789abcde").unwrap();
+        let campaign = CampaignId::new("appointment-loop").unwrap();
+        let event = Event::TimerDue { run: 2, step: 7, due };
+        QueueMessage::EnrollmentEvent(EnrollmentEvent::new(contact, campaign, event))
     }
 
     fn order(name: &str, due: Instant) -> Order {

@@ -39,13 +39,8 @@ fn outbox(server: &Server) -> AwsOutbox {
 }
 
 fn enrollment_event(event: Event) -> QueueMessage {
-    QueueMessage::EnrollmentEvent(EnrollmentEvent {
-        contact: ContactId::new("c1").unwrap(),
-        campaign: CampaignId::new("hello").unwrap(),
-        event,
-        purpose: None,
-        then: Vec::new(),
-    })
+    let (contact, campaign) = (ContactId::new("c1").unwrap(), CampaignId::new("hello").unwrap());
+    QueueMessage::EnrollmentEvent(EnrollmentEvent::new(contact, campaign, event))
 }
 
 fn timer(name: &str) -> Order {

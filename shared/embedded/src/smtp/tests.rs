@@ -138,11 +138,11 @@ async fn sent(at: At) -> (&'static str, String, Smtp, Scripted) {
     let within = tokio::time::timeout(Duration::from_secs(5), smtp.send(&mail));
     let (word, said) = match within.await.expect("it takes no longer than its bounds") {
         Ok(said) => ("sent", said),
-        Err(MailError::NotNow(said)) => ("not now", said),
-        Err(MailError::PutOff(PutOff::Stopped, said)) => ("stopped", said),
-        Err(MailError::PutOff(PutOff::Rate | PutOff::Quota, said)) => ("held", said),
-        Err(MailError::Refused(said)) => ("refused", said),
-        Err(MailError::Unknown(said)) => ("unknown", said),
+        Err(SendError::NotNow(said)) => ("not now", said),
+        Err(SendError::PutOff(PutOff::Stopped, said)) => ("stopped", said),
+        Err(SendError::PutOff(PutOff::Rate | PutOff::Quota, said)) => ("held", said),
+        Err(SendError::Refused(said)) => ("refused", said),
+        Err(SendError::Unknown(said)) => ("unknown", said),
     };
     (word, said, smtp, server)
 }
@@ -250,7 +250,7 @@ async fn without_starttls_no_password_is_said() {
     let server = Scripted::with(At::Nothing).await;
     let url = server.url.replace("?tls=none", "");
     let smtp = smtp(&url, &Stop::new()).await;
-    let Err(MailError::PutOff(PutOff::Stopped, said)) = smtp.send(&mail()).await else {
+    let Err(SendError::PutOff(PutOff::Stopped, said)) = smtp.send(&mail()).await else {
         panic!("it went")
     };
     assert!(said.contains("STARTTLS") && said.contains("?tls=none"), "{said}");
@@ -279,7 +279,7 @@ async fn who_stops_waits_for_no_silent_server_and_the_mail_stays() {
         tokio::time::sleep(SHORT).await;
         stop.end();
     });
-    assert!(matches!(sent, Err(MailError::PutOff(PutOff::Stopped, _))), "{sent:?}");
+    assert!(matches!(sent, Err(SendError::PutOff(PutOff::Stopped, _))), "{sent:?}");
     assert_eq!(smtp.trouble(), None, "the server was not at fault");
 }
 

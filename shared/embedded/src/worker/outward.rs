@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use dacapo_platform::Instant;
 use dacapo_platform::error::Error;
-use dacapo_platform::ports::{Clock as _, MailMode, Queue};
+use dacapo_platform::ports::{Clock as _, Queue};
 use dacapo_platform::table::TableError;
 use tokio::sync::Semaphore;
 
@@ -144,9 +144,9 @@ impl Worker {
 impl WorkerContext {
     /// The queues whose messages wait for other servers.
     pub(super) fn outward_queues(&self) -> &'static [Queue] {
-        match self.platform.delivery.mailer.mode() {
-            MailMode::Sent => &[Queue::Calls, Queue::Transactional, Queue::Marketing],
-            MailMode::Captured => &[Queue::Calls],
+        match self.platform.delivery.channels.call_services() {
+            true => &[Queue::Calls, Queue::Transactional, Queue::Marketing],
+            false => &[Queue::Calls],
         }
     }
 }

@@ -5,6 +5,7 @@
 //! so that a change can always be judged by how the campaign stood when the change was made,
 //! however late it is looked at.
 
+pub mod channel;
 mod checks;
 mod decode;
 mod elements;

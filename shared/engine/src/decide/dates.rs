@@ -260,7 +260,8 @@ impl DecisionBuilder<'_> {
     pub(super) fn fire_timer(&mut self, token: &Token, at: Instant, lateness: Lateness) {
         let graph = self.graph;
         let id = &token.element;
-        match (graph.element(id).map(|(_, element)| element), token.rest) {
+        let element = graph.element(id).map(|(_, element)| element);
+        match (element, token.rest) {
             (Some(Element::Wait(wait)), Rest::Wait(due)) => {
                 self.note_fired(id, due);
                 self.line(Some(id), Happened::TimerFired);
@@ -295,11 +296,13 @@ impl DecisionBuilder<'_> {
                 self.line(Some(id), Happened::TokenEnded);
                 self.take(token.step);
             }
-            (Some(Element::Email(email)), Rest::Message(MessageRest::Window(_))) => {
-                self.take(token.step);
-                let in_flight =
-                    InFlightToken { not_after: token.not_after, ..self.continued(token, at) };
-                self.queue_message(&in_flight, token.step, email);
+            (Some(element), Rest::Message(MessageRest::Window(_))) => {
+                if let Some(message) = element.message() {
+                    self.take(token.step);
+                    let in_flight =
+                        InFlightToken { not_after: token.not_after, ..self.continued(token, at) };
+                    self.queue_message(&in_flight, token.step, message);
+                }
             }
             (
                 Some(_) | None,

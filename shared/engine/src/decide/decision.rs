@@ -2,6 +2,7 @@
 //! is data alone: the caller commits the state together with its effects, in one write.
 
 use super::{ContactWrite, Effect, Ignored};
+use crate::campaign::channel::Channel;
 use crate::enrollment::Enrollment;
 use crate::history::Record;
 use crate::ids::ElementId;
@@ -54,6 +55,8 @@ pub struct Delivery {
     pub step: u32,
     /// The element.
     pub element: ElementId,
-    /// The key of the e-mail.
-    pub email: String,
+    /// The channel.
+    pub channel: Channel,
+    /// The key of what it says; for e-mail it is one of `emails`.
+    pub content: String,
 }

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::campaign::channel::Channel;
 use crate::campaign::format::Purpose;
 use crate::contact::Causality;
 use crate::history::Command;
@@ -67,6 +68,9 @@ pub enum Effect {
         /// The step.
         #[serde(rename = "s")]
         step: u32,
+        /// The channel.
+        #[serde(rename = "c", default, skip_serializing_if = "Channel::is_email")]
+        channel: Channel,
         /// Which queue.
         #[serde(rename = "p")]
         purpose: Purpose,
@@ -83,9 +87,12 @@ pub enum Effect {
         /// The element.
         #[serde(rename = "e")]
         element: ElementId,
-        /// The key of the e-mail.
+        /// The channel.
+        #[serde(rename = "c", default, skip_serializing_if = "Channel::is_email")]
+        channel: Channel,
+        /// The key of what it says; for e-mail it is one of `emails`.
         #[serde(rename = "m")]
-        email: String,
+        content: String,
         /// How it was settled.
         #[serde(rename = "o")]
         outcome: Outcome,

@@ -7,10 +7,10 @@ use super::builder::DecisionBuilder;
 use super::hold::uncount_message;
 use super::in_flight_token::InFlightToken;
 use super::occasion::Occasion;
-use super::outstanding::purpose;
+use super::outstanding::deliver;
 use super::{Delivery, Effect, Ignored};
-use crate::campaign::format::{Element, Email, Otherwise, Purpose, SendEmail};
-use crate::contact::Consent;
+use crate::campaign::channel::ElementMessage;
+use crate::campaign::format::{Otherwise, Purpose};
 use crate::enrollment::{DayCount, Guard, MessageRest, Rest, Token};
 use crate::history::{Cause, Happened};
 use crate::merge::merge_values;
@@ -45,34 +45,50 @@ pub(super) enum FinalCheck {
 }
 
 impl DecisionBuilder<'_> {
-    /// A token arrives at an e-mail.
-    pub(super) fn arrive_at_email(&mut self, token: InFlightToken, step: u32, email: &SendEmail) {
+    /// A token arrives at an element that sends a message.
+    pub(super) fn arrive_at_message(
+        &mut self,
+        token: InFlightToken,
+        step: u32,
+        message: ElementMessage<'_>,
+    ) {
         if token.skipping {
-            self.not_sent(&token.to.clone(), step, email, Outcome::Suppressed, "skipped on resume");
-            self.send_on(email.next.as_ref(), token);
+            self.not_sent(
+                &token.to.clone(),
+                step,
+                message,
+                Outcome::Suppressed,
+                "skipped on resume",
+            );
+            self.send_on(message.next, token);
             return;
         }
-        match self.outside_window(email) {
+        match self.outside_window(message) {
             Some(OutsideWindow::Waits(opens)) => {
                 self.line(Some(&token.to), Happened::MessageWaits { until: opens });
                 self.rest(&token, step, Rest::Message(MessageRest::Window(opens)));
             }
             Some(OutsideWindow::Skipped) => {
                 let id = token.to.clone();
-                self.not_sent(&id, step, email, Outcome::Suppressed, OUTSIDE_WINDOW);
-                self.send_on(email.next.as_ref(), token);
+                self.not_sent(&id, step, message, Outcome::Suppressed, OUTSIDE_WINDOW);
+                self.send_on(message.next, token);
             }
-            None => self.queue_message(&token, step, email),
+            None => self.queue_message(&token, step, message),
         }
     }
 
     /// Queues a message, unless it exceeds the day's bound (R43).
-    pub(super) fn queue_message(&mut self, token: &InFlightToken, step: u32, email: &SendEmail) {
+    pub(super) fn queue_message(
+        &mut self,
+        token: &InFlightToken,
+        step: u32,
+        message: ElementMessage<'_>,
+    ) {
         let today = self.today();
         let most = self.graph.document.settings.max_messages_per_day;
         if DayCount::on(self.next.messages_on, today) >= most {
             let id = &token.to;
-            self.not_sent(id, step, email, Outcome::Suppressed, Guard::MessagesPerDay.words());
+            self.not_sent(id, step, message, Outcome::Suppressed, Guard::MessagesPerDay.words());
             self.hold(Some(id), Guard::MessagesPerDay);
             return;
         }
@@ -83,17 +99,12 @@ impl DecisionBuilder<'_> {
         if let Some(token) = self.next.tokens.last_mut() {
             token.queued_on = (arrived != today).then_some(today);
         }
-        let purpose = purpose(self.graph, &token.to);
-        self.effects.push(Effect::Deliver { run: self.next.run, step, purpose });
-    }
-
-    fn email(&self, element: &SendEmail) -> Option<&Email> {
-        self.graph.document.emails.get(&element.email)
+        self.effects.push(deliver(self.graph, &token.to, self.next.run, step));
     }
 
     /// What becomes of a message that would leave outside of its window; `None` inside.
-    fn outside_window(&self, element: &SendEmail) -> Option<OutsideWindow> {
-        let (hours, otherwise) = self.window_of(element)?;
+    fn outside_window(&self, message: ElementMessage<'_>) -> Option<OutsideWindow> {
+        let (hours, otherwise) = self.window_of(message)?;
         let now = self.occasion.now();
         let opens = hours.next_inside(now, self.zone());
         (opens > now).then_some(match otherwise {
@@ -103,14 +114,13 @@ impl DecisionBuilder<'_> {
         })
     }
 
-    /// The window of a message: the element's own, else for marketing mail the campaign's e-mail
-    /// time.
-    fn window_of(&self, element: &SendEmail) -> Option<(Hours, Otherwise)> {
-        if let Some(window) = &element.window {
+    /// The window of a message: the element's own, else for marketing the campaign's e-mail time.
+    fn window_of(&self, message: ElementMessage<'_>) -> Option<(Hours, Otherwise)> {
+        if let Some(window) = &message.window {
             return Some((window.hours(), window.otherwise));
         }
         let time = self.graph.document.settings.email_time.as_ref()?;
-        match self.email(element)?.purpose {
+        match message.purpose(&self.graph.document) {
             Purpose::Marketing => Some((time.hours(), Otherwise::Later)),
             Purpose::Transactional => None,
         }
@@ -121,7 +131,7 @@ impl DecisionBuilder<'_> {
         &mut self,
         id: &crate::ids::ElementId,
         step: u32,
-        email: &SendEmail,
+        message: ElementMessage<'_>,
         outcome: Outcome,
         reason: &str,
     ) {
@@ -131,7 +141,8 @@ impl DecisionBuilder<'_> {
             run: self.next.run,
             step,
             element: id.clone(),
-            email: email.email.clone(),
+            channel: message.channel,
+            content: message.content.to_owned(),
             outcome,
             reason: reason.to_owned(),
         });
@@ -157,23 +168,23 @@ impl DecisionBuilder<'_> {
             return FinalCheck::Decided;
         }
         let graph = self.graph;
-        let Some((_, Element::Email(element))) = graph.element(&token.element) else {
+        let Some(message) = graph.message(&token.element) else {
             return FinalCheck::Ignored(Ignored::LeftStep);
         };
         if self.must_be_committed() {
             return FinalCheck::CommitFirst;
         }
         if self.is_before_restore(token.since) {
-            self.taken_as_sent(&token, element);
+            self.taken_as_sent(&token, message);
             return FinalCheck::Decided;
         }
-        let outside = self.outside_window(element);
+        let outside = self.outside_window(message);
         let skipped = matches!(outside, Some(OutsideWindow::Skipped)).then_some(OUTSIDE_WINDOW);
-        if let Some(reason) = self.reason_not_to_send(&token).or(skipped) {
+        if let Some(reason) = self.reason_not_to_send(&token, message).or(skipped) {
             uncount_message(&mut self.next, &token, self.situation.account.zone);
             self.take(step);
-            self.not_sent(&token.element, step, element, Outcome::Suppressed, reason);
-            self.go_on_from_email(&token, false);
+            self.not_sent(&token.element, step, message, Outcome::Suppressed, reason);
+            self.go_on_from_message(&token, false);
             self.move_tokens();
             return FinalCheck::Decided;
         }
@@ -188,43 +199,31 @@ impl DecisionBuilder<'_> {
             run,
             step,
             element: token.element,
-            email: element.email.clone(),
+            channel: message.channel,
+            content: message.content.to_owned(),
         })
     }
 
     /// It may have left before the restore, and the restored ledger does not contain it. It is not
     /// sent, and the token goes on from when it arrived, as it did then (R30).
-    fn taken_as_sent(&mut self, token: &Token, element: &SendEmail) {
+    fn taken_as_sent(&mut self, token: &Token, message: ElementMessage<'_>) {
         let contact = self.latest.clone();
         self.look_at(Occasion::new(token.since, Cause::MessageDue, token.causality, contact));
         self.take(token.step);
-        self.not_sent(&token.element, token.step, element, Outcome::Unknown, BEFORE_RESTORE);
-        self.go_on_from_email(token, false);
+        self.not_sent(&token.element, token.step, message, Outcome::Unknown, BEFORE_RESTORE);
+        self.go_on_from_message(token, false);
         self.move_tokens();
     }
 
-    fn reason_not_to_send(&self, token: &Token) -> Option<&'static str> {
-        use crate::contact::Suppression;
-        let purpose = purpose(self.graph, &token.element);
+    fn reason_not_to_send(
+        &self,
+        token: &Token,
+        message: ElementMessage<'_>,
+    ) -> Option<&'static str> {
         if token.not_after.is_some_and(|date| self.occasion.now() > date) {
             return Some("too late: the date has passed");
         }
-        match self.person().suppressed {
-            Some(Suppression::Bounced) => return Some("the address bounced"),
-            Some(Suppression::Complained) => return Some("the recipient complained"),
-            Some(Suppression::Manual) => return Some("the address is suppressed"),
-            None => {}
-        }
-        match (purpose, self.person().consent) {
-            (Purpose::Marketing, Consent::Unsubscribed) => return Some("the contact unsubscribed"),
-            (Purpose::Marketing, Consent::None) => return Some("the contact gave no consent"),
-            (Purpose::Marketing, Consent::Subscribed) | (Purpose::Transactional, _) => {}
-        }
-        match self.person().address() {
-            Some(address) if crate::address::is_plausible(address) => None,
-            Some(_) => Some("the address is not one that mail can be sent to"),
-            None => Some("the contact has no address"),
-        }
+        message.channel.refusal(self.person(), message.purpose(&self.graph.document))
     }
 
     /// The message is settled: the token goes on (R31).
@@ -255,28 +254,28 @@ impl DecisionBuilder<'_> {
             return Ok(());
         }
         self.take(step);
-        self.go_on_from_email(&token, false);
+        self.go_on_from_message(&token, false);
         self.move_tokens();
         Ok(())
     }
 
-    /// Sends a token on from its e-mail.
-    pub(super) fn go_on_from_email(&mut self, token: &Token, skipping: bool) {
+    /// Sends a token on from its message.
+    pub(super) fn go_on_from_message(&mut self, token: &Token, skipping: bool) {
         let graph = self.graph;
-        if let Some((_, Element::Email(email))) = graph.element(&token.element) {
+        if let Some(message) = graph.message(&token.element) {
             let in_flight = InFlightToken {
                 not_after: token.not_after,
                 skipping,
                 ..self.continued(token, self.occasion.now())
             };
-            self.send_on(email.next.as_ref(), in_flight);
+            self.send_on(message.next, in_flight);
         }
     }
 
     /// A message that waits when the campaign is resumed with `skip` is not sent (R51).
     pub(super) fn skip_message(&mut self, token: &Token) {
         let graph = self.graph;
-        if let Some((_, Element::Email(email))) = graph.element(&token.element) {
+        if let Some(message) = graph.message(&token.element) {
             if token.rest == Rest::Message(MessageRest::Queued) {
                 uncount_message(&mut self.next, token, self.situation.account.zone);
             }
@@ -284,8 +283,8 @@ impl DecisionBuilder<'_> {
             let due = token.due();
             let (run, step) = (self.next.run, token.step);
             self.effects.extend(due.map(|due| Effect::Cancel { run, step, due }));
-            self.not_sent(&token.element, step, email, Outcome::Suppressed, "skipped on resume");
-            self.go_on_from_email(token, true);
+            self.not_sent(&token.element, step, message, Outcome::Suppressed, "skipped on resume");
+            self.go_on_from_message(token, true);
         }
     }
 

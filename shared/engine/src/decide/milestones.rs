@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use super::builder::DecisionBuilder;
 use super::dates::Lateness;
 use super::occasion::Occasion;
-use super::outstanding::purpose;
+use super::outstanding::deliver;
 use crate::campaign::{Milestone, Reached};
 use crate::contact::Contact;
 use crate::enrollment::{DateRest, MessageRest, Rest, Token};
@@ -115,7 +115,7 @@ impl<'a> DecisionBuilder<'a> {
                 },
                 Rest::Message(MessageRest::Settled) => {
                     self.take(token.step);
-                    self.go_on_from_email(&token, skip);
+                    self.go_on_from_message(&token, skip);
                 }
                 Rest::Wait(_)
                 | Rest::Date(_)
@@ -130,11 +130,10 @@ impl<'a> DecisionBuilder<'a> {
     /// A message that was held during the pause goes to the queue again; the ledger knows whether
     /// it has left.
     fn queue_again(&mut self, token: &Token) {
-        use super::Effect;
-        use crate::campaign::format::Element;
-        let Some((_, Element::Email(_))) = self.graph.element(&token.element) else { return };
-        let purpose = purpose(self.graph, &token.element);
+        if self.graph.message(&token.element).is_none() {
+            return;
+        }
         self.line(Some(&token.element), Happened::Resumed);
-        self.effects.push(Effect::Deliver { run: self.next.run, step: token.step, purpose });
+        self.effects.push(deliver(self.graph, &token.element, self.next.run, token.step));
     }
 }

@@ -5,7 +5,8 @@
 //! be ordered again. One that still exists has the same name, so this is idempotent.
 
 use super::Effect;
-use crate::campaign::format::{Element, Purpose};
+use crate::campaign::channel::Channel;
+use crate::campaign::format::Purpose;
 use crate::campaign::graph::Graph;
 use crate::enrollment::{Enrollment, MessageRest, Rest};
 use crate::ids::ElementId;
@@ -20,8 +21,7 @@ pub fn outstanding(enrollment: &Enrollment, graph: &Graph) -> Vec<Effect> {
         effects.extend(token.due().map(|due| Effect::Schedule { run, step, due }));
         match token.rest {
             Rest::Message(MessageRest::Queued) => {
-                let purpose = purpose(graph, &token.element);
-                effects.push(Effect::Deliver { run, step, purpose });
+                effects.push(deliver(graph, &token.element, run, step));
             }
             Rest::Message(MessageRest::Window(_) | MessageRest::Settled)
             | Rest::Wait(_)
@@ -36,11 +36,11 @@ pub fn outstanding(enrollment: &Enrollment, graph: &Graph) -> Vec<Effect> {
     effects
 }
 
-/// The purpose of an element's e-mail; marketing where it is unknown.
-pub fn purpose(graph: &Graph, element: &ElementId) -> Purpose {
-    let email = match graph.element(element) {
-        Some((_, Element::Email(email))) => graph.document.emails.get(&email.email),
-        Some(_) | None => None,
+/// The effect that queues the message of an element. Where it is unknown, it is a marketing e-mail.
+pub fn deliver(graph: &Graph, element: &ElementId, run: u32, step: u32) -> Effect {
+    let (channel, purpose) = match graph.message(element) {
+        Some(message) => (message.channel, message.purpose(&graph.document)),
+        None => (Channel::Email, Purpose::Marketing),
     };
-    email.map_or(Purpose::Marketing, |email| email.purpose)
+    Effect::Deliver { run, step, channel, purpose }
 }

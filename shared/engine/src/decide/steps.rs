@@ -75,7 +75,7 @@ impl DecisionBuilder<'_> {
                 self.rest(&token, step, Rest::Event);
             }
             Element::Goal(goal) => self.arrive_at_goal(token, step, goal),
-            Element::Email(email) => self.arrive_at_email(token, step, email),
+            Element::Email(email) => self.arrive_at_message(token, step, email.message()),
             Element::Wait(wait) => self.arrive_at_wait(&token, step, wait),
             Element::DateTimer(timer) => self.arrive_at_date_timer(token, step, timer),
             Element::Condition(branch) => {

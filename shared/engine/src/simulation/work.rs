@@ -4,6 +4,7 @@
 use std::collections::btree_map::Entry;
 
 use super::{Observed, SimulatedMessage, World};
+use crate::campaign::channel::Channel;
 use crate::condition::Reads;
 use crate::contact::{Author, Change, Contact};
 use crate::decide::{
@@ -470,7 +471,9 @@ impl World {
             .get(campaign)
             .and_then(|campaign| campaign.versions.get(&delivery.version))
             .ok_or("the version is gone")?;
-        let email = graph.document.emails.get(&delivery.email).ok_or("there is no such e-mail")?;
+        let Channel::Email = delivery.channel;
+        let email =
+            graph.document.emails.get(&delivery.content).ok_or("there is no such e-mail")?;
         let person = self.person_of(contact);
         let contact = self.contacts.get(contact).ok_or("there is no such contact")?;
         let url = "https://dacapo.example/u/token";

@@ -29,7 +29,7 @@ use crate::contacts::Contacts;
 use crate::dead_letters::DeadLetters;
 use crate::enrollments::Decisions;
 use crate::erasure::Erasure;
-use crate::handlers::{MailDelivery, Quarantine, Traces};
+use crate::handlers::{MessageDelivery, Quarantine, Traces};
 use crate::jobs::Jobs;
 use crate::mail::MailRenderer;
 use crate::objects::Objects;
@@ -105,7 +105,7 @@ parts! {
     decisions: Decisions,
     quarantine: Quarantine,
     traces: Traces,
-    delivery: MailDelivery,
+    delivery: MessageDelivery,
     erasure: Erasure,
     connections: Connections,
     campaigns: Campaigns,

@@ -74,7 +74,7 @@ impl StoredEnrollment {
             token.is_some_and(|token| token.rest == Rest::Message(MessageRest::Queued))
         };
         let is_near = self.effects.iter().any(|effect| match effect {
-            Effect::Deliver { run, step, purpose } => {
+            Effect::Deliver { run, step, purpose, .. } => {
                 *purpose == Purpose::Transactional && waits(*run, *step)
             }
             Effect::Schedule { .. }

@@ -11,32 +11,27 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use dacapo_engine::campaign::format::Sender;
 use dacapo_engine::campaign::graph::Graph;
-use dacapo_engine::compact::CollectCompactly as _;
 use dacapo_engine::contact::Contact;
 use dacapo_engine::decide::{Delivery, Event};
 use dacapo_engine::ids::{CampaignId, ContactId};
-use dacapo_engine::merge::merge_values;
 use dacapo_engine::statistics::Outcome;
-use dacapo_engine::template::MergeValues;
 
 use super::Done;
 use super::quarantine::Quarantine;
 use crate::Instant;
-use crate::catalog::{CatalogStore, Loaded};
+use crate::catalog::CatalogStore;
+use crate::channels::{Channels, MessageSources, PreparedMessage, ReadyMessage};
 use crate::contacts::Contacts;
 use crate::enrollments::Decisions;
 use crate::error::{Error, Retryability};
-use crate::mail::{Envelope, MailRenderer, NO_SENDER, sender_of};
 use crate::mail_backoff;
 use crate::messages::{MessageLedger, MessageRecord, MessageStatus, TEST_KEPT};
 use crate::metrics::Metric;
-use crate::ports::{Mail, MailError, MailMode, Mailer, MessageName, PutOff};
+use crate::ports::{PutOff, SendError, SendMode};
 use crate::rate_limited_log::{RateLimitedLog, without_addresses};
 use crate::store::{Store, item};
 use crate::table::{Condition, Key, TableError, Write};
-use crate::unsubscribe::unsubscribe_url;
 
 /// How long a claim holds: longer than a worker may take for a message.
 const LEASE: TimeDelta = TimeDelta::seconds(120);
@@ -57,24 +52,19 @@ const PAUSES: [Duration; 5] = [
 ];
 
 /// Sends the messages of campaigns.
-pub struct MailDelivery {
+pub struct MessageDelivery {
     pub(crate) store: Arc<Store>,
     pub(crate) catalog: Arc<CatalogStore>,
     pub(crate) contacts: Arc<Contacts>,
     pub(crate) messages: Arc<MessageLedger>,
-    pub(crate) mail: Arc<MailRenderer>,
+    /// How they leave.
+    pub channels: Channels,
     pub(crate) decisions: Arc<Decisions>,
     pub(crate) quarantine: Arc<Quarantine>,
-    /// The mail service.
-    pub mailer: Arc<dyn Mailer>,
-    /// The sender where neither campaign nor account has one.
-    pub(crate) sender: Option<Sender>,
-    /// The public URL of the API: for unsubscribe links.
-    pub(crate) public_url: String,
     pub(crate) warned: Arc<RateLimitedLog>,
 }
 
-impl MailDelivery {
+impl MessageDelivery {
     /// What the ledger says before anything is decided: what was settled stays settled, and a
     /// message that another worker has claimed is left to it, whatever has changed since.
     pub(super) async fn ledger_first(
@@ -144,46 +134,48 @@ impl MailDelivery {
         before: Option<MessageRecord>,
         latest: Option<&Contact>,
     ) -> Result<Attempt, Error> {
-        let loaded = self.catalog.current().await?;
         let graph = self.catalog.version(campaign, delivery.version).await?;
+        let channel = delivery.channel;
         let mut record = MessageRecord {
             attempt: before.as_ref().map_or(1, |before| before.attempt + 1),
             stops: before.as_ref().map_or(0, |before| before.stops),
             put_off_since: before.as_ref().and_then(|before| before.put_off_since),
             ..MessageRecord::of(campaign, delivery, MessageStatus::Claimed, self.store.now())
         };
-        let purpose = graph.document.emails.get(&delivery.email).map(|email| email.purpose);
-        if let Some((put_off, reason)) = purpose.and_then(|purpose| self.mailer.puts_off(purpose)) {
-            self.warn_of(&MailError::PutOff(put_off, reason.clone()));
+        let purpose = channel.purpose(&graph.document, &delivery.content);
+        let put_off = |purpose| self.channels.service(channel).puts_off(purpose);
+        if let Some((put_off, reason)) = purpose.and_then(put_off) {
+            self.warn_of(&SendError::PutOff(put_off, reason.clone()));
             // It was not rendered: the values of the last try stay.
             if let Some(before) = &before {
                 (record.to, record.values) = (before.to.clone(), before.values.clone());
             }
             return self.put_off_untried(key, before.as_ref(), record, put_off, reason).await;
         }
-        let mail =
-            match self.compose(&loaded, &graph, (contact, latest), delivery, &mut record).await? {
-                Ok(mail) => mail,
-                Err(reason) => {
-                    record.status = MessageStatus::Settled(Outcome::Failed);
-                    record.reason = Some(reason.clone());
-                    return self.first_to_settle(key, before.as_ref(), record, Vec::new()).await;
-                }
-            };
-        self.leave(key, before.as_ref(), record, &mail).await
+        let prepared = self.prepare(&graph, (contact, latest), delivery).await?;
+        (record.to, record.values) = (prepared.to, prepared.values);
+        match prepared.message {
+            Ok(message) => self.leave(key, before.as_ref(), record, &*message).await,
+            Err(reason) => {
+                record.status = MessageStatus::Settled(Outcome::Failed);
+                record.reason = Some(reason);
+                self.first_to_settle(key, before.as_ref(), record, Vec::new()).await
+            }
+        }
     }
 
-    /// A mail leaves: it is captured, or claimed and sent.
+    /// A message leaves: it is captured, or claimed and sent.
     pub(super) async fn leave(
         &self,
         key: &Key,
         before: Option<&MessageRecord>,
         mut record: MessageRecord,
-        mail: &Mail,
+        message: &dyn ReadyMessage,
     ) -> Result<Attempt, Error> {
-        match self.mailer.mode() {
-            MailMode::Captured => {
-                // The record is the mail: both are one transaction.
+        let service = self.channels.service(record.channel);
+        match service.mode() {
+            SendMode::Captured => {
+                // The record is the message: both are one transaction.
                 record.status = MessageStatus::Settled(Outcome::Sent);
                 let pointer = serde_json::json!({ "pk": key.pk, "sk": key.sk });
                 let mut captured = item(self.store.keys.captured_mail(record.at, key), &pointer)?;
@@ -193,11 +185,11 @@ impl MailDelivery {
                 let together = vec![Write::put(captured, Condition::Always)];
                 self.first_to_settle(key, before, record, together).await
             }
-            MailMode::Sent => {
+            SendMode::Sent => {
                 record.lease = Some(self.store.now() + LEASE);
                 let claimed = self.claimed(key, before, record).await?;
                 match claimed {
-                    Some(claimed) => self.send(key, claimed, mail).await,
+                    Some(claimed) => self.send(key, claimed, message).await,
                     None => Ok(Attempt::Lost),
                 }
             }
@@ -254,7 +246,7 @@ impl MailDelivery {
             if error.retryability() == Retryability::Permanent {
                 return Err(error);
             }
-            self.mailer.pause(pause).await;
+            self.channels.service(next.channel).pause(pause).await;
             match self.messages.write_numbered(key, next, Vec::new()).await {
                 Ok(won) => return Ok(won),
                 Err(again) => error = again,
@@ -263,9 +255,14 @@ impl MailDelivery {
         Err(error)
     }
 
-    async fn send(&self, key: &Key, claimed: MessageRecord, mail: &Mail) -> Result<Attempt, Error> {
+    async fn send(
+        &self,
+        key: &Key,
+        claimed: MessageRecord,
+        message: &dyn ReadyMessage,
+    ) -> Result<Attempt, Error> {
         let mut next = MessageRecord { lease: None, at: self.store.now(), ..claimed.clone() };
-        let sent = self.mailer.send(mail).await;
+        let sent = message.send().await;
         if let Err(error) = &sent {
             self.warn_of(error);
         }
@@ -274,18 +271,18 @@ impl MailDelivery {
                 next.receipt = Some(receipt);
                 (Outcome::Sent, None)
             }
-            Err(MailError::Refused(reason)) => (Outcome::Failed, Some(reason)),
-            Err(MailError::Unknown(reason)) => (Outcome::Unknown, Some(reason)),
-            Err(MailError::NotNow(reason)) if claimed.attempt >= ATTEMPTS => {
+            Err(SendError::Refused(reason)) => (Outcome::Failed, Some(reason)),
+            Err(SendError::Unknown(reason)) => (Outcome::Unknown, Some(reason)),
+            Err(SendError::NotNow(reason)) if claimed.attempt >= ATTEMPTS => {
                 (Outcome::Failed, Some(format!("given up after {ATTEMPTS} tries: {reason}")))
             }
-            Err(MailError::NotNow(reason)) => {
+            Err(SendError::NotNow(reason)) => {
                 // Doubling from two seconds on: twelve tries take a good hour.
                 let wait = TimeDelta::seconds(1 << claimed.attempt.min(12));
                 return self.put_off(key, Some(&claimed), next, reason, wait).await;
             }
-            // The mail is as good as before.
-            Err(MailError::PutOff(put_off, reason)) => {
+            // The message is as good as before.
+            Err(SendError::PutOff(put_off, reason)) => {
                 return self.put_off_untried(key, Some(&claimed), next, put_off, reason).await;
             }
         };
@@ -356,7 +353,7 @@ impl MailDelivery {
     }
 
     /// One line a minute, not one for every mail: a server that is down fails all of them.
-    pub(super) fn warn_of(&self, error: &MailError) {
+    pub(super) fn warn_of(&self, error: &SendError) {
         if let Some(others) = self.warned.due(self.store.now()) {
             let error = without_addresses(&error.to_string());
             tracing::warn!(error, others, "mail was not sent");
@@ -398,72 +395,36 @@ impl MailDelivery {
         }
     }
 
-    /// Renders the message from the latest contact (R3). The inner error is the reason why it
-    /// fails.
-    async fn compose(
+    /// Makes the message from the latest contact (R3).
+    async fn prepare(
         &self,
-        loaded: &Loaded,
         graph: &Graph,
         (contact, latest): (&ContactId, Option<&Contact>),
         delivery: &Delivery,
-        record: &mut MessageRecord,
-    ) -> Result<Result<Mail, String>, Error> {
+    ) -> Result<PreparedMessage, Error> {
         let contact = match latest {
-            Some(latest) => Cow::Borrowed(latest),
-            None => match self.contacts.get(contact).await? {
-                Some(contact) => Cow::Owned(contact),
-                None => return Ok(Err("the contact was erased".to_owned())),
-            },
+            Some(latest) => Some(Cow::Borrowed(latest)),
+            None => self.contacts.get(contact).await?.map(Cow::Owned),
         };
-        // The address, the language and the consent are the person's (R72).
-        let person = match contact.id.is_object() {
-            true => match self.contacts.get(&contact.id.person()).await? {
-                Some(person) => Some(person),
-                None => return Ok(Err("the contact was erased".to_owned())),
-            },
-            false => None,
+        // Where it goes, the language and the consent are the person's (R72).
+        let person = match &contact {
+            Some(contact) if contact.id.is_object() => {
+                self.contacts.get(&contact.id.person()).await?
+            }
+            Some(_) | None => None,
         };
-        let recipient = person.as_ref().unwrap_or(&contact);
-        let document = &graph.document;
-        let Some(email) = document.emails.get(&delivery.email) else {
-            return Ok(Err(format!("the campaign has no e-mail {}", delivery.email)));
+        let Some(contact) = contact.filter(|it| !it.id.is_object() || person.is_some()) else {
+            return Ok(PreparedMessage::failed("the contact was erased"));
         };
-        let Some(to) = recipient.address() else {
-            return Ok(Err("the contact has no address".to_owned()));
+        let loaded = self.catalog.current().await?;
+        let sources = MessageSources {
+            loaded: &loaded,
+            graph,
+            delivery,
+            contact: &contact,
+            person: person.as_ref(),
         };
-        let of_account = loaded.catalog.settings.sender.as_ref();
-        let sender = sender_of(email, document, of_account, self.sender.as_ref());
-        let Some(sender) = sender else {
-            return Ok(Err(NO_SENDER.to_owned()));
-        };
-        let url = unsubscribe_url(&self.public_url, &loaded.catalog.secret, &recipient.id);
-        let all = merge_values(
-            &loaded.account,
-            document,
-            &contact,
-            person.as_ref(),
-            delivery.run,
-            Some(&url),
-        );
-        let read = self.catalog.read_by(graph, &delivery.email, email);
-        let values = MergeValues {
-            values: all
-                .values
-                .into_iter()
-                .filter(|(path, _)| read.contains(path))
-                .collect_compactly(),
-            ..all
-        };
-        record.to = Some(to.to_owned());
-        record.values = Some(values.clone());
-        let message = MessageName {
-            contact: contact.id.clone(),
-            campaign: document.id.clone(),
-            run: delivery.run,
-            step: delivery.step,
-        };
-        let envelope = Envelope { sender, to, unsubscribe_url: url, message };
-        Ok(self.mail.mail(email, &values, envelope).await)
+        Ok(self.channels.of(delivery.channel).prepare(&sources).await)
     }
 }
 

@@ -197,13 +197,14 @@ impl EffectHandler {
             | Effect::Deliver { .. } => {
                 self.orders.order_of(&decision.contact, &decision.campaign, effect)
             }
-            Effect::RecordMessage { run, step, element, email, outcome, reason } => {
+            Effect::RecordMessage { run, step, element, channel, content, outcome, reason } => {
                 let delivery = Delivery {
                     version: decision.stored.enrollment.version,
                     run: *run,
                     step: *step,
                     element: element.clone(),
-                    email: email.clone(),
+                    channel: *channel,
+                    content: content.clone(),
                 };
                 let (status, now) = (MessageStatus::Settled(*outcome), self.store.now());
                 let record = MessageRecord {
@@ -312,13 +313,8 @@ impl EffectHandler {
         match self.quarantine.done(contact, campaign, outcome).await? {
             Done::Soon => {
                 let (contact, campaign) = (contact.clone(), campaign.clone());
-                let message = QueueMessage::EnrollmentEvent(EnrollmentEvent {
-                    contact,
-                    campaign,
-                    event,
-                    purpose: None,
-                    then: Vec::new(),
-                });
+                let event = EnrollmentEvent::new(contact, campaign, event);
+                let message = QueueMessage::EnrollmentEvent(event);
                 let at = self.store.now();
                 orders.push(Order::Send { queue: Queue::Timers, at, message });
             }

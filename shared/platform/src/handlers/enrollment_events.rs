@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dacapo_engine::decide::{Event, Ignored};
 
 use super::Done;
-use super::delivery::{Ledger, MailDelivery};
+use super::delivery::{Ledger, MessageDelivery};
 use super::quarantine::Quarantine;
 use crate::enrollments::{Decisions, EventOutcome};
 use crate::error::Error;
@@ -20,7 +20,7 @@ pub struct EnrollmentEvents {
     pub(crate) messages: Arc<MessageLedger>,
     pub(crate) decisions: Arc<Decisions>,
     pub(crate) quarantine: Arc<Quarantine>,
-    pub(crate) delivery: Arc<MailDelivery>,
+    pub(crate) delivery: Arc<MessageDelivery>,
 }
 
 impl EnrollmentEvents {

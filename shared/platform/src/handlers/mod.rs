@@ -22,7 +22,7 @@ pub use crate::orders::timer_name;
 pub use crate::ports::Done;
 pub use calls::Webhooks;
 pub use contact_changed::{ContactChanges, ContactImage};
-pub use delivery::MailDelivery;
+pub use delivery::MessageDelivery;
 pub(crate) use enrollment_committed::Performed;
 pub use enrollment_committed::{EffectHandler, EnrollmentImage};
 pub use enrollment_events::EnrollmentEvents;

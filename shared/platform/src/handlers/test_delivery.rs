@@ -2,20 +2,17 @@
 //! transactional mail. Nothing follows from it in any campaign.
 
 use dacapo_engine::campaign::format::Purpose;
-use dacapo_engine::ids::ContactId;
 use dacapo_engine::statistics::Outcome;
 
 use super::Done;
-use super::delivery::{Attempt, MailDelivery, NOT_HEARD_OF};
+use super::delivery::{Attempt, MessageDelivery, NOT_HEARD_OF};
 use crate::error::Error;
-use crate::mail::Envelope;
 use crate::messages::{MessageRecord, MessageStatus};
-use crate::ports::{Mail, MailError, MessageName};
+use crate::ports::SendError;
 use crate::rate_limited_log::without_addresses;
 use crate::table::Key;
-use crate::unsubscribe::test_url;
 
-impl MailDelivery {
+impl MessageDelivery {
     /// Sends a test mail, unless its record says that it is over, or that another worker has
     /// claimed it. One that has expired or was erased is over, too.
     ///
@@ -64,8 +61,10 @@ impl MailDelivery {
             at: self.store.now(),
             ..before.clone()
         };
-        if let Some((put_off, reason)) = self.mailer.puts_off(Purpose::Transactional) {
-            self.warn_of(&MailError::PutOff(put_off, reason.clone()));
+        if let Some((put_off, reason)) =
+            self.channels.service(record.channel).puts_off(Purpose::Transactional)
+        {
+            self.warn_of(&SendError::PutOff(put_off, reason.clone()));
             return self.put_off_untried(key, Some(before), record, put_off, reason).await;
         }
         // If the address has refused mail since the test was asked for, nothing is sent, as with
@@ -78,8 +77,8 @@ impl MailDelivery {
             let record = record.without_test();
             return self.first_to_settle(key, Some(before), record, Vec::new()).await;
         }
-        match self.compose_test(id, before).await {
-            Ok(mail) => self.leave(key, Some(before), record, &mail).await,
+        match self.channels.email.prepare_test(id, before).await {
+            Ok(mail) => self.leave(key, Some(before), record, &*mail).await,
             Err(reason) => {
                 record.status = MessageStatus::Settled(Outcome::Failed);
                 record.reason = Some(reason);
@@ -87,20 +86,5 @@ impl MailDelivery {
                 self.first_to_settle(key, Some(before), record, Vec::new()).await
             }
         }
-    }
-
-    /// The mail of a record; else why there is none. Its name leads to no message: no contact has
-    /// such an id, and no run has its number.
-    async fn compose_test(&self, id: &str, record: &MessageRecord) -> Result<Mail, String> {
-        let (Some(content), Some(to), Some(values)) = (&record.test, &record.to, &record.values)
-        else {
-            return Err("what it says is not kept any more".to_owned());
-        };
-        let contact = ContactId::new(format!("test-{id}")).map_err(|why| why.to_string())?;
-        let MessageRecord { run, step, .. } = *record;
-        let message = MessageName { contact, campaign: record.campaign.clone(), run, step };
-        let unsubscribe_url = test_url(&self.public_url);
-        let envelope = Envelope { sender: &content.sender, to, unsubscribe_url, message };
-        self.mail.mail(&content.email, values, envelope).await
     }
 }

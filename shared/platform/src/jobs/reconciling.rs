@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
-use dacapo_engine::decide::{Effect, Event, missing_changes_seen, outstanding, purpose};
+use dacapo_engine::decide::{Effect, Event, deliver, missing_changes_seen, outstanding};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use futures_util::StreamExt as _;
 
@@ -168,7 +168,9 @@ impl Reconciler {
         let mut orders = Vec::new();
         for stored in self.items_of(id, &format!("{}#", Keys::MESSAGES)).await? {
             let record: MessageRecord = read(&stored)?;
-            let MessageRecord { campaign, run, step, version, ref element, status, .. } = record;
+            let MessageRecord {
+                campaign, run, step, version, ref element, channel, status, ..
+            } = record;
             let is_open = match status {
                 MessageStatus::Claimed | MessageStatus::Released => true,
                 MessageStatus::Settled(_) => false,
@@ -178,15 +180,14 @@ impl Reconciler {
                 continue;
             }
             let (campaign, ..) = name;
-            let purpose = match version {
-                0 => Purpose::Marketing,
-                version => purpose(&*self.catalog.version(&campaign, version).await?, element),
+            let effect = match version {
+                0 => Effect::Deliver { run, step, channel, purpose: Purpose::Marketing },
+                version => {
+                    let graph = self.catalog.version(&campaign, version).await?;
+                    deliver(&graph, element, run, step)
+                }
             };
-            orders.extend(self.orders.order_of(
-                id,
-                &campaign,
-                &Effect::Deliver { run, step, purpose },
-            ));
+            orders.extend(self.orders.order_of(id, &campaign, &effect));
         }
         Ok(orders)
     }

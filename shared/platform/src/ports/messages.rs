@@ -2,6 +2,7 @@
 //! for others. Each message goes into the queue that [`QueueMessage::queue`] names, in order for
 //! its [`QueueMessage::ordering_key`], and may come more than once.
 
+use dacapo_engine::campaign::channel::Channel;
 use dacapo_engine::campaign::format::Purpose;
 use dacapo_engine::decide::Event;
 use dacapo_engine::ids::{CampaignId, ContactId, ObjectType};
@@ -21,7 +22,10 @@ pub struct EnrollmentEvent {
     /// The event.
     #[serde(rename = "e")]
     pub event: Event,
-    /// Of a message that is to leave: what it is for. It says which mail goes first.
+    /// Of a message that is to leave: by which channel.
+    #[serde(rename = "h", default, skip_serializing_if = "Channel::is_email")]
+    pub channel: Channel,
+    /// Of a message that is to leave: what it is for. It says which message goes first.
     #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub purpose: Option<Purpose>,
     /// Events that are to happen after it, in order: commands that were sent after one that had to
@@ -31,6 +35,11 @@ pub struct EnrollmentEvent {
 }
 
 impl EnrollmentEvent {
+    /// An event after which nothing else is to happen.
+    pub fn new(contact: ContactId, campaign: CampaignId, event: Event) -> Self {
+        Self { contact, campaign, event, channel: Channel::Email, purpose: None, then: Vec::new() }
+    }
+
     /// Whether a message is to leave.
     pub fn is_delivery(&self) -> bool {
         matches!(self.event, Event::DeliveryDue { .. })
@@ -190,8 +199,8 @@ impl QueueMessage {
         }
     }
 
-    /// The queue that it belongs into. Mail that was queued before queues said what for goes with
-    /// the first.
+    /// The queue that it belongs into. A message that was queued before queues said what for goes
+    /// with the first.
     pub fn queue(&self) -> Queue {
         match self {
             Self::EnrollmentEvent(event) if !event.is_delivery() => Queue::Timers,
@@ -216,9 +225,9 @@ impl QueueMessage {
 pub enum Queue {
     /// Timers that are due, and whatever else is to happen to an enrollment.
     Timers,
-    /// Transactional mail, and test mails.
+    /// Transactional messages, and test mails.
     Transactional,
-    /// Marketing mail.
+    /// Marketing messages.
     Marketing,
     /// Webhooks.
     Calls,

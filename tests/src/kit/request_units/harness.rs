@@ -13,7 +13,7 @@ use dacapo_platform::api::{AdminKey, router};
 use dacapo_platform::handlers::Done;
 use dacapo_platform::keys::fed;
 use dacapo_platform::platform::{Platform, Ports};
-use dacapo_platform::ports::{MailMode, QueueMessage};
+use dacapo_platform::ports::{QueueMessage, SendMode};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
@@ -47,7 +47,7 @@ impl Harness {
     pub(crate) fn new(table: Arc<MeteredTable>, batch: usize) -> Self {
         let clock = Arc::new(ManualClock::ticking(at(0)));
         let outbox = Arc::new(RecordingOutbox::default());
-        let mailer = Arc::new(CapturingMailer::new(MailMode::Sent));
+        let mailer = Arc::new(CapturingMailer::new(SendMode::Sent));
         let ports = Ports {
             table: Arc::clone(&table) as _,
             clock: Arc::clone(&clock) as _,

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Arrival, EdgeKey, ElementType, Otherwise, WhenMissed, Window};
+use crate::campaign::channel::{Channel, ElementMessage};
 use crate::campaign::checks::{At, Findings, Surroundings};
 use crate::campaign::node::Path;
 use crate::ids::{CampaignId, ElementId};
@@ -23,6 +24,18 @@ pub struct SendEmail {
     pub next: Option<ElementId>,
 }
 
+impl SendEmail {
+    /// The message that it sends.
+    pub(crate) fn message(&self) -> ElementMessage<'_> {
+        ElementMessage {
+            channel: Channel::Email,
+            content: &self.email,
+            window: self.window,
+            next: self.next.as_ref(),
+        }
+    }
+}
+
 impl ElementType for SendEmail {
     fn edges(&self) -> Vec<(EdgeKey, &ElementId)> {
         EdgeKey::edges([("next", self.next.as_ref())])
@@ -34,6 +47,10 @@ impl ElementType for SendEmail {
 
     fn when_missed(&self) -> WhenMissed {
         WhenMissed::BelongsToTheMoment
+    }
+
+    fn message(&self) -> Option<ElementMessage<'_>> {
+        Some(self.message())
     }
 
     fn check(&self, path: &Path, _: &Surroundings<'_>, findings: &mut Findings<'_>) {

@@ -30,6 +30,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::channel::ElementMessage;
 use super::checks::{Findings, Surroundings, Template};
 use super::decode::decode_without;
 use super::node::{Node, Path};
@@ -113,6 +114,11 @@ pub(super) trait ElementType {
 
     /// The condition that it holds, if its type has one.
     fn condition(&self) -> Option<&Condition> {
+        None
+    }
+
+    /// The message that it sends, if its type sends any.
+    fn message(&self) -> Option<ElementMessage<'_>> {
         None
     }
 
@@ -261,6 +267,11 @@ impl Element {
     /// The condition that it holds, if its type has one.
     pub fn condition(&self) -> Option<&Condition> {
         self.of_type().condition()
+    }
+
+    /// The message that it sends, if its type sends any.
+    pub fn message(&self) -> Option<ElementMessage<'_>> {
+        self.of_type().message()
     }
 
     /// What its type says about it.

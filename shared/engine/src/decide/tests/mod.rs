@@ -38,6 +38,7 @@ use expect_test::Expect;
 
 use super::{Advance, ContactWrite, Decision, Effect, Event, Situation, Source, decide};
 use crate::account::Account;
+use crate::campaign::channel::Channel;
 use crate::campaign::graph::Graph;
 use crate::campaign::reader::read;
 use crate::campaign::{Campaign, Reached, Timeline};
@@ -311,10 +312,12 @@ fn shown_effect(effect: &Effect) -> String {
         Effect::Schedule { run, step, due } => format!("schedule {run}.{step} at {}", short(*due)),
         Effect::Cancel { run, step, due } => format!("cancel {run}.{step} at {}", short(*due)),
         Effect::Recheck { run, due } => format!("recheck {run} at {}", short(*due)),
-        Effect::Deliver { run, step, purpose } => format!("deliver {run}.{step}, {purpose:?}"),
-        Effect::RecordMessage { run, step, element, email, outcome, reason } => {
+        Effect::Deliver { run, step, channel: Channel::Email, purpose } => {
+            format!("deliver {run}.{step}, {purpose:?}")
+        }
+        Effect::RecordMessage { run, step, element, content, outcome, reason, .. } => {
             let outcome = outcome.word();
-            format!("record {run}.{step} at {element}, {email} is {outcome}: {reason}")
+            format!("record {run}.{step} at {element}, {content} is {outcome}: {reason}")
         }
         Effect::Call { run, step, version, element } => {
             format!("call {run}.{step} at {element} of version {version}")

@@ -92,10 +92,13 @@ struct WrittenAccount {
 impl AccountShape {
     fn of(settings: &Settings, platform: &Platform) -> Self {
         let Platform { store, delivery, .. } = platform;
-        let troubles = [delivery.mailer.trouble(), store.clock.trouble()];
-        let troubles = troubles.into_iter().flatten().map(|Trouble { code, detail, since }| {
-            TroubleShape { code, detail, since: instant_json(since) }
-        });
+        let troubles = delivery.channels.troubles().chain(store.clock.trouble()).map(
+            |Trouble { code, detail, since }| TroubleShape {
+                code,
+                detail,
+                since: instant_json(since),
+            },
+        );
         Self {
             troubles: troubles.collect(),
             time_zone: settings.time_zone.clone(),

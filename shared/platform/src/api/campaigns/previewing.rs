@@ -25,11 +25,10 @@ use crate::api::call::surface::{Surface, calls};
 use crate::api::campaigns::calls::Finding;
 use crate::api::campaigns::whom::{Finder, Whom};
 use crate::contact_json::instant_text;
-use crate::mail::{NO_SENDER, sender_of};
+use crate::mail::NO_SENDER;
 use crate::platform::Platform;
 use crate::preview::{Preview, Shown, email_of, problems_of};
 use crate::test_mails::{NotSent, TestMail};
-use crate::unsubscribe::test_url;
 
 /// The address of an invented contact that has none.
 const SOMEBODY: &str = "somebody@example.com";
@@ -295,7 +294,7 @@ impl Previewing {
         object: Option<&Value>,
         address: &str,
     ) -> Result<RenderedMail, Problem> {
-        let Platform { campaigns, catalog, delivery, mail, .. } = &self.platform;
+        let Platform { campaigns, catalog, email_channel, mail, .. } = &self.platform;
         let text = campaigns.text(&self.campaign, version).await?;
         let refused = |all: Vec<dacapo_engine::problem::Problem>| {
             Problem::invalid(all.into_iter().map(Fault::from).collect())
@@ -311,9 +310,7 @@ impl Previewing {
         let loaded = catalog.current().await?;
         let finder = Finder::new(&self.platform, &source.document, &loaded, address);
         let Whom { subject, person, stored } = finder.find(contact, object).await?;
-        let of_account = loaded.catalog.settings.sender.as_ref();
-        let sender = sender_of(email, &source.document, of_account, delivery.sender.as_ref());
-        let sender = sender.cloned();
+        let sender = email_channel.sender_of(email, &source.document, &loaded).cloned();
         let shown = Shown {
             account: &loaded.account,
             source: &source,
@@ -321,7 +318,7 @@ impl Previewing {
             email,
             subject: &subject,
             person: person.as_ref(),
-            unsubscribe_url: &test_url(&delivery.public_url),
+            unsubscribe_url: &email_channel.test_url(),
         };
         let values = shown.values();
         let rendered = mail.rendered(email, &values, true).await;

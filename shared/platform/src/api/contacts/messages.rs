@@ -162,7 +162,7 @@ async fn message(
         }
         Some(_) | None => None,
     };
-    let of_version = version.as_ref().and_then(|it| it.document.emails.get(&record.email));
+    let of_version = version.as_ref().and_then(|it| it.document.emails.get(&record.content));
     let email = record.test.as_ref().map(|test| &test.email).or(of_version);
     let said = match (&record.values, email) {
         (Some(values), Some(email)) => match mail.rendered(email, values, true).await {

@@ -1,0 +1,93 @@
+//! Channels: by what a message reaches a contact. E-mail is the only one.
+//!
+//! A decision asks a channel what a message is for and whether a contact can be reached by it; it
+//! asks nothing about what a message says. So the rules of messages (R25, R30 to R34, R43) hold for
+//! every channel.
+
+use serde::{Deserialize, Serialize};
+
+use super::elements::Window;
+use super::format::{Document, Purpose};
+use super::graph::Graph;
+use crate::address;
+use crate::contact::{Consent, Contact, Suppression};
+use crate::ids::ElementId;
+
+/// A channel. What is stored names none if it is e-mail.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// E-mail.
+    #[default]
+    Email,
+}
+
+/// What an element that sends a message says about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ElementMessage<'a> {
+    /// The channel.
+    pub channel: Channel,
+    /// The key of what the message says, in the document; for e-mail it is one of `emails`.
+    pub content: &'a str,
+    /// When it may leave, if the element says so itself (R25).
+    pub window: Option<Window>,
+    /// Where the token goes once the message is settled.
+    pub next: Option<&'a ElementId>,
+}
+
+impl Channel {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Email];
+
+    /// Whether it is e-mail, which is not stored.
+    pub fn is_email(&self) -> bool {
+        *self == Self::Email
+    }
+
+    /// What the messages with this content are for; `None` if the document has no such content.
+    pub fn purpose(self, document: &Document, content: &str) -> Option<Purpose> {
+        match self {
+            Self::Email => document.emails.get(content).map(|email| email.purpose),
+        }
+    }
+
+    /// Why a person gets no message of this purpose now (R31, R32); `None` if it may leave.
+    pub fn refusal(self, person: &Contact, purpose: Purpose) -> Option<&'static str> {
+        match self {
+            Self::Email => refusal_of_email(person, purpose),
+        }
+    }
+}
+
+impl ElementMessage<'_> {
+    /// What it is for; marketing where that is unknown.
+    pub fn purpose(&self, document: &Document) -> Purpose {
+        self.channel.purpose(document, self.content).unwrap_or(Purpose::Marketing)
+    }
+}
+
+impl Graph {
+    /// The message of an element; `None` if there is no such element, or if it sends none.
+    pub fn message(&self, element: &ElementId) -> Option<ElementMessage<'_>> {
+        self.element(element)?.1.message()
+    }
+}
+
+fn refusal_of_email(person: &Contact, purpose: Purpose) -> Option<&'static str> {
+    match person.suppressed {
+        Some(Suppression::Bounced) => return Some("the address bounced"),
+        Some(Suppression::Complained) => return Some("the recipient complained"),
+        Some(Suppression::Manual) => return Some("the address is suppressed"),
+        None => {}
+    }
+    match (purpose, person.consent) {
+        (Purpose::Marketing, Consent::Unsubscribed) => return Some("the contact unsubscribed"),
+        (Purpose::Marketing, Consent::None) => return Some("the contact gave no consent"),
+        (Purpose::Marketing, Consent::Subscribed) | (Purpose::Transactional, _) => {}
+    }
+    match person.address() {
+        Some(address) if address::is_plausible(address) => None,
+        Some(_) => Some("the address is not one that mail can be sent to"),
+        None => Some("the contact has no address"),
+    }
+}
