@@ -16,6 +16,8 @@ use dacapo_engine::decide::Delivery;
 use dacapo_engine::template::MergeValues;
 
 use crate::catalog::Loaded;
+use crate::error::Error;
+use crate::messages::MessageRecord;
 use crate::ports::{MessageService, SendError, SendMode, Trouble};
 
 pub(crate) use email::EmailChannel;
@@ -58,6 +60,14 @@ impl PreparedMessage {
     }
 }
 
+/// What a message said.
+#[derive(Default)]
+pub(crate) struct MessageContent {
+    pub(crate) subject: Option<String>,
+    pub(crate) text: Option<String>,
+    pub(crate) html: Option<String>,
+}
+
 /// A message with all that its service needs.
 #[async_trait]
 pub(crate) trait ReadyMessage: Send + Sync {
@@ -74,6 +84,13 @@ pub(crate) trait MessageChannel: Send + Sync {
 
     /// Makes a message.
     async fn prepare(&self, sources: &MessageSources<'_>) -> PreparedMessage;
+
+    /// What a message said, made again from its record; empty if no values of it are kept.
+    ///
+    /// # Errors
+    ///
+    /// What the table answers.
+    async fn content(&self, record: &MessageRecord) -> Result<MessageContent, Error>;
 }
 
 /// The channels.
@@ -96,11 +113,16 @@ impl Channels {
 
     /// Whether any of them calls a service.
     pub fn call_services(&self) -> bool {
-        Channel::ALL.iter().any(|channel| self.service(*channel).mode() == SendMode::Sent)
+        self.all().iter().any(|channel| channel.service().mode() == SendMode::Sent)
     }
 
     /// What is wrong with the services for now.
     pub fn troubles(&self) -> impl Iterator<Item = Trouble> {
-        Channel::ALL.iter().filter_map(|channel| self.service(*channel).trouble())
+        self.all().into_iter().filter_map(|channel| channel.service().trouble())
+    }
+
+    fn all(&self) -> [&dyn MessageChannel; 1] {
+        let Self { email } = self;
+        [&**email]
     }
 }

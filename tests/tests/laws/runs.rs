@@ -394,7 +394,7 @@ impl Watch for Shape {
                 assert!(!same, "{}", about());
                 let (_, element) = graph.element(&token.element).expect("it exists");
                 let fits = match token.rest {
-                    Rest::Message(_) => matches!(element, Element::Email(_)),
+                    Rest::Message(_) => element.message().is_some(),
                     Rest::Wait(_) => matches!(element, Element::Wait(_)),
                     Rest::Date(_) => matches!(element, Element::DateTimer(_)),
                     Rest::Event => matches!(element, Element::Event(_)),

@@ -241,18 +241,17 @@ pub(super) fn sent_by_two_campaigns(
     }
 }
 
-/// The e-mail that an entry leads to without a rest and without a choice in between.
+/// The message that an entry leads to without a rest and without a choice in between.
 fn sends_at_once(facts: &Facts<'_>, entry: usize) -> Option<usize> {
     let mut at = entry;
     for _ in 0..facts.len() {
         let (_, next) = facts.edges(at).first()?;
         at = *next;
+        if let Some(message) = facts.element(at).message() {
+            let is_held = message.window.is_some() || facts.document.settings.email_time.is_some();
+            return (!is_held).then_some(at);
+        }
         match facts.element(at) {
-            Element::Email(email) => {
-                let is_held =
-                    email.window.is_some() || facts.document.settings.email_time.is_some();
-                return (!is_held).then_some(at);
-            }
             Element::Tag(_)
             | Element::SetField(_)
             | Element::Webhook(_)

@@ -161,7 +161,7 @@ impl<'a> Facts<'a> {
 
     /// The e-mail that stands directly behind an element.
     pub(super) fn mail_behind(&self, element: usize) -> Option<usize> {
-        self.edge(element, "next").filter(|next| self.is_email(*next))
+        self.edge(element, "next").filter(|next| self.sends(*next))
     }
 
     /// The elements, each with its place.
@@ -198,8 +198,9 @@ impl<'a> Facts<'a> {
         (0..self.len()).filter(|element| self.is_entry(*element))
     }
 
-    pub(super) fn is_email(&self, element: usize) -> bool {
-        matches!(self.element(element), Element::Email(_))
+    /// Whether it sends a message.
+    pub(super) fn sends(&self, element: usize) -> bool {
+        self.element(element).message().is_some()
     }
 
     /// Whether the next run begins here.

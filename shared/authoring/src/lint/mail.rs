@@ -56,7 +56,9 @@ pub(super) fn sent_twice_in_a_run(
         .collect();
     let mut told = Vec::new();
     for (at, element) in facts.elements() {
-        let Element::Email(_) = element else { continue };
+        if element.message().is_none() {
+            continue;
+        }
         let ways: Vec<usize> = (0..starts.len()).filter(|nth| reached[*nth][at]).collect();
         let pair = ways.iter().enumerate().find_map(|(nth, one)| {
             let others = ways.iter().skip(nth + 1);

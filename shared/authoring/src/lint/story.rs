@@ -140,13 +140,14 @@ impl<'a> Story<'a> {
                 let change = self.making(&goal.when, true)?;
                 self.both(change);
             }
-            Element::Email(email) => {
-                let of = self.facts.document.emails.get(&email.email);
-                let is_marketing = of.is_some_and(|of| of.purpose == Purpose::Marketing);
-                let of_campaign = self.facts.document.settings.email_time.as_ref();
-                let hours = of_campaign.filter(|_| is_marketing).map(|hours| hours.weekdays);
-                let weekdays = email.window.as_ref().map(|window| window.weekdays).or(hours);
-                self.outside(weekdays);
+            sends @ Element::Email(_) => {
+                if let Some(message) = sends.message() {
+                    let document = &self.facts.document;
+                    let is_marketing = message.purpose(document) == Purpose::Marketing;
+                    let of_campaign = document.settings.email_time.as_ref();
+                    let hours = of_campaign.filter(|_| is_marketing).map(|hours| hours.weekdays);
+                    self.outside(message.window.map(|window| window.weekdays).or(hours));
+                }
             }
             Element::Wait(wait) => self.wait(wait),
             Element::DateTimer(timer) => match edge {

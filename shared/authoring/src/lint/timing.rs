@@ -282,10 +282,8 @@ pub(super) fn reminder_without_confirmation(
                 !facts.begins_next_run(it)
                     && !facts.is_rest(it)
                     // A choice may mean that this one needs no confirmation.
-                    && !matches!(
-                        facts.element(it),
-                        Element::Email(_) | Element::Condition(_) | Element::Split(_)
-                    )
+                    && !facts.sends(it)
+                    && !matches!(facts.element(it), Element::Condition(_) | Element::Split(_))
             };
             let Some(way) = facts.way(entry, timer, is_quiet) else { continue };
             if is_confirmed_elsewhere(facts, all, entry) {
@@ -330,7 +328,7 @@ fn is_confirmed_elsewhere(facts: &Facts<'_>, all: &AllFacts<'_>, entry: usize) -
                 || theirs.fields.intersection(&reads.fields).next().is_some();
             let passes = |it: usize| !other.is_rest(it) || it == at;
             let reached = other.reached(at, passes);
-            let sends = |it: usize| reached[it] && other.is_email(it);
+            let sends = |it: usize| reached[it] && other.sends(it);
             is_same && (0..other.len()).any(sends)
         })
     })

@@ -261,7 +261,7 @@ fn first_message(facts: &Facts<'_>, from: usize) -> Option<usize> {
     let mut at = from;
     for _ in 0..facts.len() {
         let (_, next) = facts.edges(at).first()?;
-        if facts.is_email(*next) {
+        if facts.sends(*next) {
             return Some(*next);
         }
         at = *next;
@@ -352,12 +352,9 @@ pub(super) fn second_booking_does_nothing(
         let Some(field) = &of.field else { continue };
         // What is confirmed at once is a booking.
         let confirms = first_message(facts, entry).filter(|message| {
-            let Element::Email(email) = facts.element(*message) else { return false };
-            let is_transactional = facts
-                .document
-                .emails
-                .get(&email.email)
-                .is_some_and(|email| email.purpose == Purpose::Transactional);
+            let sent = facts.element(*message).message();
+            let is_transactional =
+                sent.is_some_and(|it| it.purpose(facts.document) == Purpose::Transactional);
             is_transactional && facts.leads_to(*message, timer)
         });
         let Some(confirmation) = confirms else { continue };

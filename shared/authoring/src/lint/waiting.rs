@@ -233,7 +233,7 @@ fn assigned_between(
 /// Who enters is taken by the goal at once: the first e-mail in between is not sent.
 fn skipped(facts: &Facts<'_>, start: usize, goal: usize) -> Option<Proof> {
     let way = facts.way(start, goal, |it| !facts.begins_next_run(it))?;
-    let (mail, _) = *way.iter().find(|(it, _)| facts.is_email(*it))?;
+    let (mail, _) = *way.iter().find(|(it, _)| facts.sends(*it))?;
     let mut story = Story::new(facts);
     story.enter(start)?;
     let shows = format!("She has entered, and `{}` has taken her at once.", facts.id(goal));

@@ -1,6 +1,6 @@
 //! What a step says: when, to whom, and what. All of it is checked before anything is played.
 
-use dacapo_engine::campaign::format::{Document, Element};
+use dacapo_engine::campaign::format::Document;
 use dacapo_engine::history::Command;
 use dacapo_engine::ids::{CampaignId, ContactId};
 use dacapo_engine::problem::Problem;
@@ -95,9 +95,9 @@ fn plan<'a>(
         },
     };
     if let Some(element) = &step.when_sent {
-        let emails = documents.iter().flat_map(|document| &document.elements);
-        let emails = emails.filter(|(_, it)| matches!(it, Element::Email(_)));
-        let mut known = emails.map(|(id, _)| id.as_str());
+        let elements = documents.iter().flat_map(|document| &document.elements);
+        let senders = elements.filter(|(_, it)| it.message().is_some());
+        let mut known = senders.map(|(id, _)| id.as_str());
         if !known.clone().any(|id| id == element.as_str()) {
             let path = format!("{path}.when_sent");
             let all: Vec<&str> = known.by_ref().collect();

@@ -36,9 +36,6 @@ pub struct ElementMessage<'a> {
 }
 
 impl Channel {
-    /// All of them.
-    pub const ALL: [Self; 1] = [Self::Email];
-
     /// Whether it is e-mail, which is not stored.
     pub fn is_email(&self) -> bool {
         *self == Self::Email

@@ -9,8 +9,9 @@ use dacapo_engine::ids::ContactId;
 use dacapo_engine::merge::merge_values;
 use dacapo_engine::template::MergeValues;
 
-use super::{MessageChannel, MessageSources, PreparedMessage, ReadyMessage};
+use super::{MessageChannel, MessageContent, MessageSources, PreparedMessage, ReadyMessage};
 use crate::catalog::{CatalogStore, Loaded};
+use crate::error::Error;
 use crate::mail::{Envelope, MailRenderer, NO_SENDER, sender_of};
 use crate::messages::MessageRecord;
 use crate::ports::{Mail, Mailer, MessageName, MessageService, SendError};
@@ -87,6 +88,35 @@ impl MessageChannel for EmailChannel {
             values: Some(values),
             message: mail.map(|mail| self.ready(mail)),
         }
+    }
+
+    async fn content(&self, record: &MessageRecord) -> Result<MessageContent, Error> {
+        let Some(values) = &record.values else { return Ok(MessageContent::default()) };
+        // The version that it came from never changes.
+        let version = match record.test {
+            None => Some(self.catalog.version(&record.campaign, record.version).await?),
+            Some(_) => None,
+        };
+        let of_version = version.as_ref().and_then(|it| it.document.emails.get(&record.content));
+        let Some(email) = record.test.as_ref().map(|test| &test.email).or(of_version) else {
+            return Ok(MessageContent::default());
+        };
+        let (said, text) = match self.mail.rendered(email, values, true).await {
+            Ok((said, text)) => (Some(said), Some(text)),
+            // HTML that cannot be turned into text is still shown.
+            Err(_) => match self.mail.rendered(email, values, false).await {
+                Ok((mut said, _)) => {
+                    let text = said.text.take();
+                    (Some(said), text)
+                }
+                Err(_) => (None, None),
+            },
+        };
+        Ok(said.map_or_else(MessageContent::default, |said| MessageContent {
+            subject: Some(said.subject),
+            text,
+            html: said.html,
+        }))
     }
 }
 

@@ -38,7 +38,6 @@ use expect_test::Expect;
 
 use super::{Advance, ContactWrite, Decision, Effect, Event, Situation, Source, decide};
 use crate::account::Account;
-use crate::campaign::channel::Channel;
 use crate::campaign::graph::Graph;
 use crate::campaign::reader::read;
 use crate::campaign::{Campaign, Reached, Timeline};
@@ -312,7 +311,7 @@ fn shown_effect(effect: &Effect) -> String {
         Effect::Schedule { run, step, due } => format!("schedule {run}.{step} at {}", short(*due)),
         Effect::Cancel { run, step, due } => format!("cancel {run}.{step} at {}", short(*due)),
         Effect::Recheck { run, due } => format!("recheck {run} at {}", short(*due)),
-        Effect::Deliver { run, step, channel: Channel::Email, purpose } => {
+        Effect::Deliver { run, step, purpose, .. } => {
             format!("deliver {run}.{step}, {purpose:?}")
         }
         Effect::RecordMessage { run, step, element, content, outcome, reason, .. } => {

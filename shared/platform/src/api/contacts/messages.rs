@@ -15,11 +15,10 @@ use crate::api::call::surface::{Surface, calls};
 use crate::api::contacts::calls::contact_named;
 use crate::api::contacts::history_and_enrollments::WhichObject;
 use crate::api::contacts::object_names::{ObjectName, ObjectNames, object_wanted};
-use crate::catalog::CatalogStore;
+use crate::channels::Channels;
 use crate::contact_json::instant_text;
 use crate::error::Error;
 use crate::keys::{Keys, subject_in};
-use crate::mail::MailRenderer;
 use crate::messages::MessageRecord;
 use crate::platform::Platform;
 use crate::store::read;
@@ -95,7 +94,7 @@ async fn messages(
     if after.as_ref().is_some_and(|after| !after.starts_with(Keys::MESSAGES)) {
         return Err(foreign_cursor());
     }
-    let Platform { store, catalog, contacts, mail, objects, .. } = &api.platform;
+    let Platform { store, catalog, contacts, delivery, objects, .. } = &api.platform;
     let contact = contact_named(contacts, &id).await?;
     let now = catalog.current().await?;
     let named = which.object.as_deref();
@@ -123,7 +122,8 @@ async fn messages(
             let object = subject.and_then(|subject| names.name(&subject));
             // Rendering takes time.
             let is_on_it = !page.is_full()
-                && page.put(&message(catalog, mail, object, read(stored)?).await?.fitting()?)?;
+                && page
+                    .put(&message(&delivery.channels, object, read(stored)?).await?.fitting()?)?;
             if !is_on_it {
                 let next = last.map(|last| Cursor::at(&[LISTED, &last]));
                 return Ok(page.until(next.as_ref())?);
@@ -146,39 +146,16 @@ pub async fn message_json(
     platform: &Platform,
     record: MessageRecord,
 ) -> Result<serde_json::Value, Error> {
-    let shape = message(&platform.catalog, &platform.mail, None, record).await?;
+    let shape = message(&platform.delivery.channels, None, record).await?;
     Ok(serde_json::to_value(shape).unwrap_or_default())
 }
 
 async fn message(
-    catalog: &CatalogStore,
-    mail: &MailRenderer,
+    channels: &Channels,
     object: Option<ObjectName>,
     record: MessageRecord,
 ) -> Result<MessageShape, Error> {
-    let version = match &record.values {
-        Some(_) if record.test.is_none() => {
-            Some(catalog.version(&record.campaign, record.version).await?)
-        }
-        Some(_) | None => None,
-    };
-    let of_version = version.as_ref().and_then(|it| it.document.emails.get(&record.content));
-    let email = record.test.as_ref().map(|test| &test.email).or(of_version);
-    let said = match (&record.values, email) {
-        (Some(values), Some(email)) => match mail.rendered(email, values, true).await {
-            Ok((said, text)) => Some((said, Some(text))),
-            // HTML that cannot be turned into text is still shown.
-            Err(_) => mail.rendered(email, values, false).await.ok().map(|(said, _)| {
-                let text = said.text.clone();
-                (said, text)
-            }),
-        },
-        (Some(_) | None, _) => None,
-    };
-    let (subject, text, html) = match said {
-        Some((said, text)) => (Some(said.subject), text, said.html),
-        None => (None, None, None),
-    };
+    let said = channels.of(record.channel).content(&record).await?;
     Ok(MessageShape {
         campaign: record.campaign,
         object,
@@ -186,11 +163,11 @@ async fn message(
         element: record.element.to_string(),
         status: record.status.word(),
         reason: record.reason,
-        subject,
+        subject: said.subject,
         to: record.to,
         at: instant_text(record.at),
-        body_text: text,
-        body_html: html,
+        body_text: said.text,
+        body_html: said.html,
         left_out: Vec::new(),
     })
 }
