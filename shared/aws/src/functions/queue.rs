@@ -5,9 +5,9 @@
 //! that. The Scheduler is set a minute early, so most timers come early once. They are hidden
 //! first, without reading the table.
 //!
-//! Mail waits here for its slot ([`Mailer::send_slot`](dacapo_platform::ports::MessageService::send_slot))
-//! before anything is read for it. A busy function leaves the rest in the queue: waiting costs
-//! nothing and does not count as a receive. Mail that has no slot soon is hidden.
+//! A message waits here for its slot (`MessageService::send_slot`) before anything is read for it.
+//! A busy function leaves the rest in the queue: waiting costs nothing and does not count as a
+//! receive. What has no slot soon is hidden.
 //!
 //! A batch ends before its function is ended, however long other servers take. Work that may take
 //! longer than the time that is left is not begun; it comes again in a moment, and no try is
@@ -439,8 +439,7 @@ const fn takes(outside: Duration, table: i64) -> TimeDelta {
     TimeDelta::seconds(outside.as_secs().cast_signed() + table)
 }
 
-/// The channel and the purpose of a message that is to leave. Those from before queues had a
-/// purpose go first.
+/// The channel and the purpose of what is to leave. What was queued without a purpose goes first.
 fn leaves(message: &QueueMessage) -> Option<(Channel, Purpose)> {
     match message {
         QueueMessage::EnrollmentEvent(event) if event.is_delivery() => {

@@ -4,43 +4,15 @@
 //! asks nothing about what a message says. So the rules of messages (R25, R30 to R34, R43) hold for
 //! every channel.
 
-use serde::{Deserialize, Serialize};
-
-use super::elements::Window;
 use super::format::{Document, Purpose};
 use super::graph::Graph;
 use crate::address;
 use crate::contact::{Consent, Contact, Suppression};
 use crate::ids::ElementId;
 
-/// A channel. What is stored names none if it is e-mail.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Channel {
-    /// E-mail.
-    #[default]
-    Email,
-}
-
-/// What an element that sends a message says about it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ElementMessage<'a> {
-    /// The channel.
-    pub channel: Channel,
-    /// The key of what the message says, in the document; for e-mail it is one of `emails`.
-    pub content: &'a str,
-    /// When it may leave, if the element says so itself (R25).
-    pub window: Option<Window>,
-    /// Where the token goes once the message is settled.
-    pub next: Option<&'a ElementId>,
-}
+pub use super::elements::{Channel, ElementMessage};
 
 impl Channel {
-    /// Whether it is e-mail, which is not stored.
-    pub fn is_email(&self) -> bool {
-        *self == Self::Email
-    }
-
     /// What the messages with this content are for; `None` if the document has no such content.
     pub fn purpose(self, document: &Document, content: &str) -> Option<Purpose> {
         match self {

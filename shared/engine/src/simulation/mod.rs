@@ -6,6 +6,7 @@
 //! order, or twice, as real queues do ([`World::waiting`], [`World::perform`]).
 
 mod objects;
+mod rendering;
 mod resuming;
 mod traces;
 mod work;

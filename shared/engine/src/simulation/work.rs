@@ -3,8 +3,8 @@
 
 use std::collections::btree_map::Entry;
 
+use super::rendering::Rendered;
 use super::{Observed, SimulatedMessage, World};
-use crate::campaign::channel::Channel;
 use crate::condition::Reads;
 use crate::contact::{Author, Change, Contact};
 use crate::decide::{
@@ -14,10 +14,8 @@ use crate::decide::{
 use crate::enrollment::Enrollment;
 use crate::history::{Cause, Changed, MOST_NO_EFFECTS, NoEffect, Trace};
 use crate::ids::{CampaignId, ContactId};
-use crate::merge::merge_values;
 use crate::statistics::{Gauge, Outcome};
 use crate::status::Status;
-use crate::template::{Escape, one_line, render};
 use crate::time::Instant;
 
 /// A piece of work that waits. Performing it is idempotent.
@@ -76,14 +74,6 @@ impl Ord for Due {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.order().cmp(&other.order())
     }
-}
-
-/// An e-mail as it is rendered.
-#[derive(Default)]
-struct Rendered {
-    subject: String,
-    text: String,
-    html: Option<String>,
 }
 
 impl World {
@@ -458,34 +448,6 @@ impl World {
         let event = Event::Settled { run, step, outcome, reason };
         self.waiting.push(SimulatedWork::Event(contact.clone(), campaign.clone(), event));
         true
-    }
-
-    fn render(
-        &self,
-        contact: &ContactId,
-        campaign: &CampaignId,
-        delivery: &Delivery,
-    ) -> Result<Rendered, String> {
-        let graph = self
-            .campaigns
-            .get(campaign)
-            .and_then(|campaign| campaign.versions.get(&delivery.version))
-            .ok_or("the version is gone")?;
-        let Channel::Email = delivery.channel;
-        let email =
-            graph.document.emails.get(&delivery.content).ok_or("there is no such e-mail")?;
-        let person = self.person_of(contact);
-        let contact = self.contacts.get(contact).ok_or("there is no such contact")?;
-        let url = "https://dacapo.example/u/token";
-        let values =
-            merge_values(&self.account, &graph.document, contact, person, delivery.run, Some(url));
-        let rendered = |source: &str, escape| {
-            render(source, escape, &values).map_err(|error| error.to_string())
-        };
-        let subject = one_line(&rendered(&email.subject, Escape::Text)?);
-        let html = email.html.as_deref().map(|html| rendered(html, Escape::Html)).transpose()?;
-        let text = rendered(email.text.as_deref().unwrap_or_default(), Escape::Text)?;
-        Ok(Rendered { subject, text, html })
     }
 
     /// What happens next and when, for one contact and campaign (R61).

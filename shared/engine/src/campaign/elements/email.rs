@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Arrival, EdgeKey, ElementType, Otherwise, WhenMissed, Window};
-use crate::campaign::channel::{Channel, ElementMessage};
+use super::{
+    Arrival, Channel, EdgeKey, ElementMessage, ElementType, Otherwise, WhenMissed, Window,
+};
 use crate::campaign::checks::{At, Findings, Surroundings};
 use crate::campaign::node::Path;
 use crate::ids::{CampaignId, ElementId};

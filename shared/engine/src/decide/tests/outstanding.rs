@@ -28,9 +28,9 @@ fn r30_timers_and_queued_messages_follow_from_the_tokens_alone() {
     check(
         &story,
         &expect![[r#"
-        Schedule { run: 1, step: 1, due: 2026-12-01T10:00:00Z }
-        Deliver { run: 1, step: 2, purpose: Transactional }
-    "#]],
+            Schedule { run: 1, step: 1, due: 2026-12-01T10:00:00Z }
+            Deliver { run: 1, step: 2, channel: Email, purpose: Transactional }
+        "#]],
     );
 }
 
