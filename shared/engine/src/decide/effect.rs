@@ -137,3 +137,18 @@ pub enum Effect {
         causality: Causality,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Effects that were stored before channels were named are e-mail.
+    #[test]
+    fn r30_what_is_stored_of_an_email_names_no_channel() {
+        let stored = r#"{"m":{"n":1,"s":2,"p":"transactional"}}"#;
+        let (channel, purpose) = (Channel::Email, Purpose::Transactional);
+        let effect = Effect::Deliver { run: 1, step: 2, channel, purpose };
+        assert_eq!(serde_json::to_string(&effect).unwrap(), stored);
+        assert_eq!(serde_json::from_str::<Effect>(stored).unwrap(), effect);
+    }
+}

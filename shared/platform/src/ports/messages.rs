@@ -298,3 +298,23 @@ pub enum Done {
     /// It was not tried at all: the same again, not before this instant.
     NotTried(Instant),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages that were queued before channels were named are e-mail.
+    #[test]
+    fn r30_a_queued_email_names_no_channel() {
+        let stored = r#"{"wake":{"c":"c1","p":"hello","e":{"DeliveryDue":{"run":1,"step":2}},"u":"marketing"}}"#;
+        let (contact, campaign) =
+            (ContactId::new("c1").unwrap(), CampaignId::new("hello").unwrap());
+        let event = EnrollmentEvent {
+            purpose: Some(Purpose::Marketing),
+            ..EnrollmentEvent::new(contact, campaign, Event::DeliveryDue { run: 1, step: 2 })
+        };
+        let message = QueueMessage::EnrollmentEvent(event);
+        assert_eq!(serde_json::to_string(&message).unwrap(), stored);
+        assert_eq!(serde_json::from_str::<QueueMessage>(stored).unwrap(), message);
+    }
+}
