@@ -18,7 +18,7 @@ pub enum Counter<'a> {
     /// Runs that completed.
     Completed,
     /// Resets, restarts and releases.
-    Restarted,
+    NextRuns,
     /// Messages by outcome.
     Messages(Outcome),
     /// Arrivals at an element.
@@ -67,7 +67,7 @@ impl Counter<'_> {
         match self {
             Self::Entered => "entered".to_owned(),
             Self::Completed => "completed".to_owned(),
-            Self::Restarted => "restarted".to_owned(),
+            Self::NextRuns => "restarted".to_owned(),
             Self::Messages(outcome) => outcome.word().to_owned(),
             Self::Arrived(element) => format!("{ARRIVED}{element}"),
         }

@@ -177,7 +177,7 @@ impl Harness for EngineHarness {
         let counters = [
             ("entered", Counter::Entered),
             ("completed", Counter::Completed),
-            ("restarted", Counter::Restarted),
+            ("restarted", Counter::NextRuns),
             ("sent", Counter::Messages(Outcome::Sent)),
             ("suppressed", Counter::Messages(Outcome::Suppressed)),
             ("failed", Counter::Messages(Outcome::Failed)),

@@ -80,7 +80,7 @@ fn assert_recounted(world: &World, key: &Key, tally: &Tally, lines: &[Line]) {
         }
     }
     let count = |word: &str| counts.get(word).copied().unwrap_or(0);
-    assert_eq!(tally.get(&Counter::Restarted), count("restarted"), "{key:?}: {lines:#?}");
+    assert_eq!(tally.get(&Counter::NextRuns), count("restarted"), "{key:?}: {lines:#?}");
     for outcome in OUTCOMES {
         let counted = tally.get(&Counter::Messages(outcome));
         assert_eq!(counted, count(outcome.word()), "{key:?}: {lines:#?}");

@@ -36,7 +36,7 @@ const UNITS_UNDER_LOAD: usize = 4;
 /// After this many checkpoints of consumers the feed is trimmed.
 const CHECKPOINTS_TO_TRIM: usize = 16;
 /// How many tokens of transactions are remembered. They cover retries, which come within seconds.
-const TOKENS: usize = 4096;
+const MOST_REQUEST_TOKENS: usize = 4096;
 
 /// The handle of the thread that others have. Dropping it waits for what was asked before.
 pub(super) struct Writer {
@@ -65,7 +65,7 @@ impl Writer {
             cache,
             in_feed,
             notifier,
-            tokens: Tokens::default(),
+            request_tokens: RequestTokens::default(),
             checkpoints: 0,
             flusher,
             checkpointer,
@@ -107,7 +107,7 @@ struct Groups {
     cache: Arc<ItemCache>,
     in_feed: fn(&Key) -> bool,
     notifier: watch::Sender<u64>,
-    tokens: Tokens,
+    request_tokens: RequestTokens,
     checkpoints: usize,
     flusher: Flusher,
     /// None in memory.
@@ -208,7 +208,7 @@ impl Groups {
         let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = self.attempt_on(&connection, group);
         if outcome.is_err() {
-            self.tokens.forget_uncommitted();
+            self.request_tokens.forget_uncommitted();
             undo_on(&connection);
         }
         outcome
@@ -244,7 +244,7 @@ impl Groups {
             });
         }
         cache.changed(changes.items);
-        self.tokens.committed();
+        self.request_tokens.committed();
         if let Some(checkpointer) = &mut self.checkpointer {
             checkpointer.committed(group.len(), connection);
         }
@@ -261,13 +261,13 @@ impl Groups {
             UnitOfWork::Commit { operations, token } => {
                 let token = token.as_ref().map(|token| (token, fingerprint(operations)));
                 if let Some((token, fingerprint)) = token
-                    && self.tokens.knows(token, fingerprint)?
+                    && self.request_tokens.knows(token, fingerprint)?
                 {
                     return Ok(UnitResult::Committed);
                 }
                 changes.commit(operations)?;
                 if let Some((token, fingerprint)) = token {
-                    self.tokens.remember(token, fingerprint);
+                    self.request_tokens.remember(token, fingerprint);
                 }
                 let checkpoint =
                     |operation: &&Operation| matches!(operation, Operation::Checkpoint { .. });
@@ -287,21 +287,21 @@ impl Groups {
     }
 
     fn undo(&mut self) {
-        self.tokens.forget_uncommitted();
+        self.request_tokens.forget_uncommitted();
         undo_on(&self.connection.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
 /// The tokens of recent transactions.
 #[derive(Default)]
-struct Tokens {
+struct RequestTokens {
     known: HashMap<String, u64>,
     order: VecDeque<String>,
     /// This many of them, from the oldest on, are committed.
     committed: usize,
 }
 
-impl Tokens {
+impl RequestTokens {
     fn knows(&self, token: &str, fingerprint: u64) -> Result<bool, TableError> {
         match self.known.get(token) {
             None => Ok(false),
@@ -318,7 +318,7 @@ impl Tokens {
     }
 
     fn committed(&mut self) {
-        while self.order.len() > TOKENS {
+        while self.order.len() > MOST_REQUEST_TOKENS {
             if let Some(token) = self.order.pop_front() {
                 self.known.remove(&token);
             }
@@ -389,7 +389,7 @@ mod tests {
                 false
             },
             notifier: watch::channel(0).0,
-            tokens: Tokens::default(),
+            request_tokens: RequestTokens::default(),
             checkpoints: 0,
             flusher: Flusher::start(None),
             checkpointer: None,

@@ -31,13 +31,13 @@ impl<'a> DecisionBuilder<'a> {
         self.next.by_hand = false;
         self.next.held = None;
         self.next.status = Status::Ready;
-        self.count(&Counter::Restarted);
+        self.count(&Counter::NextRuns);
         if let Ok(standing) = self.standing() {
             self.choose_version(standing);
         }
     }
 
-    /// The element *Reset campaign* (R11): the token that reached it goes on, in the new run, from
+    /// The element *reset* (R11): the token that reached it goes on, in the new run, from
     /// the element's `next` in the newest version (R50).
     pub(super) fn reset_by_element(&mut self, in_flight: InFlightToken) {
         let id = in_flight.to.clone();
@@ -66,7 +66,7 @@ impl<'a> DecisionBuilder<'a> {
         }
     }
 
-    /// *Restart (Multiple Send)* (R12), and a completed run with the legacy setting (R17).
+    /// The element *restart* (R12), and a run that is completed with `multiple_send` (R17).
     pub(super) fn restart(&mut self, id: Option<&ElementId>, causality: Causality) {
         let delay = self.graph.document.settings.restart_delay();
         let eligible_at = delay.after(self.occasion.now(), self.zone());

@@ -119,7 +119,7 @@ impl Campaigns {
         Ok(Statistics {
             entered: sum(Counter::Entered),
             completed: sum(Counter::Completed),
-            restarted: sum(Counter::Restarted),
+            restarted: sum(Counter::NextRuns),
             active: now(Status::Active),
             stopped: now(Status::Stopped),
             held: now(Status::Held),
@@ -155,7 +155,7 @@ impl Campaigns {
             day: *day,
             entered: counted(tally.get(&Counter::Entered)),
             completed: counted(tally.get(&Counter::Completed)),
-            restarted: counted(tally.get(&Counter::Restarted)),
+            restarted: counted(tally.get(&Counter::NextRuns)),
             messages: MessageStatistics::of(tally),
         };
         Ok(days.iter().map(statistics).collect())

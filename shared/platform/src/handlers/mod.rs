@@ -4,7 +4,7 @@
 //! Every handler takes one piece of work and answers whether it is done, to be tried again later,
 //! or cannot be done. None of them sleeps; the caller decides how to wait. There is one exception:
 //! if the table does not take the record of a message that leaves, `delivery` writes it again after
-//! short pauses, by `Mailer::pause`.
+//! short pauses, by `MessageService::pause`.
 
 mod calls;
 mod contact_changed;
