@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_engine::ids::{CampaignId, ContactId};
@@ -42,6 +43,8 @@ impl MessageService for Scripted {
     fn mode(&self) -> SendMode {
         SendMode::Sent
     }
+
+    async fn pause(&self, _: Duration) {}
 }
 
 #[async_trait]

@@ -143,8 +143,8 @@ impl Embedded {
         platform.jobs.dispatch_pending().await?;
         let (asks, requests) = mpsc::channel(64);
         let mut works = platform.clone();
-        if options.smtp.is_none() {
-            // A claim must be on disk before a mail is sent; a captured mail is not sent.
+        if !platform.delivery.channels.any_calls_a_service() {
+            // A claim must be on disk before a message is sent; a captured message is not sent.
             works = works.with(|setup| setup.ports.table = Arc::new(Derived(Arc::clone(&store))));
         }
         let (its_store, its_clock) = (Arc::clone(&store), Arc::clone(&clock));

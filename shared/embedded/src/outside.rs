@@ -1,6 +1,7 @@
 //! The other ports in one process: entropy, timers and queues in the store, captured mail.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_platform::Instant;
@@ -125,6 +126,8 @@ impl MessageService for Capture {
     fn mode(&self) -> SendMode {
         SendMode::Captured
     }
+
+    async fn pause(&self, _: Duration) {}
 }
 
 #[async_trait]

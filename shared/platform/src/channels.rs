@@ -54,7 +54,7 @@ pub(crate) struct PreparedMessage {
 }
 
 impl PreparedMessage {
-    /// There is none.
+    /// No message could be made.
     pub(crate) fn failed(reason: impl Into<String>) -> Self {
         Self { to: None, values: None, message: Err(reason.into()) }
     }
@@ -62,7 +62,7 @@ impl PreparedMessage {
 
 /// What a message said.
 #[derive(Default)]
-pub(crate) struct MessageContent {
+pub(crate) struct RenderedMessage {
     pub(crate) subject: Option<String>,
     pub(crate) text: Option<String>,
     pub(crate) html: Option<String>,
@@ -71,8 +71,8 @@ pub(crate) struct MessageContent {
 /// A message with all that its service needs.
 #[async_trait]
 pub(crate) trait ReadyMessage: Send + Sync {
-    /// Hands it to the service, within two minutes: a claim in the ledger holds no longer. Answers
-    /// the service's id for it.
+    /// Hands it to the service, within thirty seconds; a claim in the ledger holds two minutes.
+    /// Answers the service's id for it. The reasons of an error name no recipient.
     async fn send(&self) -> Result<String, SendError>;
 }
 
@@ -85,12 +85,12 @@ pub(crate) trait MessageChannel: Send + Sync {
     /// Makes a message.
     async fn prepare(&self, sources: &MessageSources<'_>) -> PreparedMessage;
 
-    /// What a message said, made again from its record; empty if no values of it are kept.
+    /// What a message said, rendered again from its record; empty if no values of it are kept.
     ///
     /// # Errors
     ///
     /// What the table answers.
-    async fn content(&self, record: &MessageRecord) -> Result<MessageContent, Error>;
+    async fn rendered(&self, record: &MessageRecord) -> Result<RenderedMessage, Error>;
 }
 
 /// The channels.
@@ -112,7 +112,7 @@ impl Channels {
     }
 
     /// Whether any of them calls a service.
-    pub fn call_services(&self) -> bool {
+    pub fn any_calls_a_service(&self) -> bool {
         self.all().iter().any(|channel| channel.service().mode() == SendMode::Sent)
     }
 

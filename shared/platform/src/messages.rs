@@ -89,9 +89,9 @@ pub struct MessageRecord {
     /// The channel.
     #[serde(default, skip_serializing_if = "Channel::is_email")]
     pub channel: Channel,
-    /// The key of what it says; for e-mail it is one of `emails`.
+    /// The key under which stands what it says; for e-mail a key of `emails`.
     #[serde(rename = "email")]
-    pub content: String,
+    pub content_key: String,
     /// How far it is.
     pub status: MessageStatus,
     /// Why it was not sent.
@@ -151,7 +151,7 @@ impl MessageRecord {
             element: delivery.element.clone(),
             version: delivery.version,
             channel: delivery.channel,
-            content: delivery.content.clone(),
+            content_key: delivery.content_key.clone(),
             status,
             reason: None,
             to: None,
@@ -281,5 +281,28 @@ impl MessageLedger {
             ..released.clone()
         };
         self.write(&key, Some(&released), next, Vec::new()).await.map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records that were written before channels were named are of e-mail.
+    #[test]
+    fn r30_the_record_of_an_email_names_no_channel() {
+        let delivery = Delivery {
+            version: 3,
+            run: 1,
+            step: 2,
+            element: ElementId::new("mail").unwrap(),
+            channel: Channel::Email,
+            content_key: "offer".to_owned(),
+        };
+        let (campaign, at) = (CampaignId::new("hello").unwrap(), Instant::UNIX_EPOCH);
+        let record = MessageRecord::of(&campaign, &delivery, MessageStatus::Claimed, at);
+        let stored = r#"{"campaign":"hello","run":1,"step":2,"element":"mail","version":3,"email":"offer","status":"claimed","at":0,"attempt":0,"n":0,"w":""}"#;
+        assert_eq!(serde_json::to_string(&record).unwrap(), stored);
+        assert_eq!(serde_json::from_str::<MessageRecord>(stored).unwrap(), record);
     }
 }

@@ -213,8 +213,8 @@ pub trait MessageService: Send + Sync {
     }
 
     /// Waits before the ledger is written again, of a message whose outcome is known and whose
-    /// record the table did not take. By default there is no wait.
-    async fn pause(&self, _wait: Duration) {}
+    /// record the table did not take.
+    async fn pause(&self, wait: Duration);
 
     /// What keeps messages of this purpose from leaving, and why, as far as that is known without
     /// asking the service.

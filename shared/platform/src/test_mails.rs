@@ -182,7 +182,7 @@ fn record_of(mail: &TestMail<'_>, campaign: &CampaignId, at: Instant) -> Message
         version: 0,
         element: element.unwrap_or_else(|_| unreachable!("it is an id")),
         channel: Channel::Email,
-        content: mail.key.to_owned(),
+        content_key: mail.key.to_owned(),
     };
     let subject = format!("{MARK} {}", mail.email.subject);
     let content = TestContent {

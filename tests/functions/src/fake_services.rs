@@ -210,6 +210,8 @@ impl MessageService for FakeServices {
         let (now, held) = (self.time(), self.inside());
         held.ses.as_ref().and_then(|(_, pace)| pace.puts_off(purpose, now))
     }
+
+    async fn pause(&self, _: Duration) {}
 }
 
 #[async_trait]

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
@@ -54,6 +55,8 @@ impl MessageService for CapturingMailer {
     fn mode(&self) -> SendMode {
         self.mode
     }
+
+    async fn pause(&self, _: Duration) {}
 }
 
 #[async_trait]

@@ -248,7 +248,7 @@ fn sends_at_once(facts: &Facts<'_>, entry: usize) -> Option<usize> {
         let (_, next) = facts.edges(at).first()?;
         at = *next;
         if let Some(message) = facts.element(at).message() {
-            let is_held = message.window.is_some() || facts.document.settings.email_time.is_some();
+            let is_held = message.hours(facts.document).is_some();
             return (!is_held).then_some(at);
         }
         match facts.element(at) {

@@ -56,7 +56,7 @@ pub(super) fn plain_timer_on_a_birthday(
             continue;
         }
         let mut story = Story::new(facts);
-        let proof = story.born(at).zip(facts.mail_behind(at)).map(|((), mail)| {
+        let proof = story.born(at).zip(facts.message_behind(at)).map(|((), mail)| {
             let end = story.now() + TimeDelta::days(380);
             let expect = not_sent(message(facts.id(mail)));
             story.shows_until(end, "A year has passed, and no wishes were sent.", expect)

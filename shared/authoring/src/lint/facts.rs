@@ -159,8 +159,8 @@ impl<'a> Facts<'a> {
         self.edges(element).iter().find(|(other, _)| *other == key).map(|(_, to)| *to)
     }
 
-    /// The e-mail that stands directly behind an element.
-    pub(super) fn mail_behind(&self, element: usize) -> Option<usize> {
+    /// The element that sends and stands directly behind another one.
+    pub(super) fn message_behind(&self, element: usize) -> Option<usize> {
         self.edge(element, "next").filter(|next| self.sends(*next))
     }
 

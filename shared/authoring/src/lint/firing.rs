@@ -222,7 +222,7 @@ pub(super) fn goal_true_at_the_start(
             }
             let (id, entry) = (facts.id(goal), facts.id(start));
             let mut story = Story::new(facts);
-            let skipped = facts.mail_behind(start);
+            let skipped = facts.message_behind(start);
             let proof = story.enter(start).zip(skipped).map(|((), mail)| {
                 let shows = format!("She has entered, and `{id}` has taken her at once.");
                 story.shows(shows, not_sent(message(facts.id(mail))))

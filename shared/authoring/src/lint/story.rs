@@ -10,7 +10,7 @@ mod making;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
-use dacapo_engine::campaign::format::{DateTimer, Edge, Element, Purpose, Unmet};
+use dacapo_engine::campaign::format::{DateTimer, Edge, Element, Unmet};
 use dacapo_engine::compact::SortCompactly as _;
 use dacapo_engine::condition::Condition;
 use dacapo_engine::ids::{FieldKey, Tag};
@@ -141,13 +141,9 @@ impl<'a> Story<'a> {
                 self.both(change);
             }
             sends @ Element::Email(_) => {
-                if let Some(message) = sends.message() {
-                    let document = &self.facts.document;
-                    let is_marketing = message.purpose(document) == Purpose::Marketing;
-                    let of_campaign = document.settings.email_time.as_ref();
-                    let hours = of_campaign.filter(|_| is_marketing).map(|hours| hours.weekdays);
-                    self.outside(message.window.map(|window| window.weekdays).or(hours));
-                }
+                let message = sends.message();
+                let hours = message.and_then(|message| message.hours(self.facts.document));
+                self.outside(hours.map(|(hours, _)| hours.weekdays));
             }
             Element::Wait(wait) => self.wait(wait),
             Element::DateTimer(timer) => match edge {

@@ -223,7 +223,7 @@ fn least_between(facts: &Facts<'_>, early: usize, late: usize) -> Option<i64> {
 }
 
 fn comes_late(facts: &Facts<'_>, early: usize, late: usize) -> Option<Proof> {
-    let mail = facts.id(facts.mail_behind(late)?);
+    let mail = facts.id(facts.message_behind(late)?);
     let way = Story::new(facts).to(early)?;
     let mut story = Story::new(facts);
     story.go(&facts.on_time(way, late)?)?;
@@ -275,7 +275,7 @@ pub(super) fn reminder_without_confirmation(
     found: &mut LintFindings<'_>,
 ) {
     for (timer, of) in facts.timers() {
-        let mail = facts.mail_behind(timer).filter(|_| reminds(facts, of));
+        let mail = facts.message_behind(timer).filter(|_| reminds(facts, of));
         let Some(reminder) = mail else { continue };
         for entry in facts.entries() {
             let is_quiet = |it: usize| {

@@ -332,7 +332,7 @@ impl<'a> QueueFunction<'a> {
         times.left_before(takes, self.platform.store.now()) < TimeDelta::zero()
     }
 
-    /// Waits for the slot of a message, if it is a mail.
+    /// Waits for the slot of a message, if it is to leave.
     async fn slot(&self, queued: &QueueMessage, received: &Received<'_>, times: Times) -> SendSlot {
         let Some((channel, purpose)) = leaves(queued) else { return SendSlot::Now };
         let now = self.platform.store.now();

@@ -1,6 +1,8 @@
 //! Ports that a function does not have. Nothing it does uses them; if it did, it would get an
 //! error.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use dacapo_platform::mail::Mail;
 use dacapo_platform::ports::{
@@ -24,6 +26,8 @@ impl MessageService for UnsupportedPort {
     fn mode(&self) -> SendMode {
         SendMode::Sent
     }
+
+    async fn pause(&self, _: Duration) {}
 }
 
 #[async_trait]

@@ -144,7 +144,7 @@ impl Worker {
 impl WorkerContext {
     /// The queues whose messages wait for other servers.
     pub(super) fn outward_queues(&self) -> &'static [Queue] {
-        match self.platform.delivery.channels.call_services() {
+        match self.platform.delivery.channels.any_calls_a_service() {
             true => &[Queue::Calls, Queue::Transactional, Queue::Marketing],
             false => &[Queue::Calls],
         }

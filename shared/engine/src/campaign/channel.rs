@@ -1,22 +1,23 @@
-//! Channels: by what a message reaches a contact. E-mail is the only one.
+//! Channels: the means by which a message reaches a contact. E-mail is the only one.
 //!
 //! A decision asks a channel what a message is for and whether a contact can be reached by it; it
 //! asks nothing about what a message says. So the rules of messages (R25, R30 to R34, R43) hold for
 //! every channel.
 
-use super::format::{Document, Purpose};
+use super::format::{Document, Otherwise, Purpose};
 use super::graph::Graph;
 use crate::address;
 use crate::contact::{Consent, Contact, Suppression};
 use crate::ids::ElementId;
+use crate::time::Hours;
 
 pub use super::elements::{Channel, ElementMessage};
 
 impl Channel {
-    /// What the messages with this content are for; `None` if the document has no such content.
-    pub fn purpose(self, document: &Document, content: &str) -> Option<Purpose> {
+    /// What the messages under this key are for; `None` if the document has no such key.
+    pub fn purpose(self, document: &Document, content_key: &str) -> Option<Purpose> {
         match self {
-            Self::Email => document.emails.get(content).map(|email| email.purpose),
+            Self::Email => document.emails.get(content_key).map(|email| email.purpose),
         }
     }
 
@@ -29,9 +30,24 @@ impl Channel {
 }
 
 impl ElementMessage<'_> {
+    /// The hours at which it may leave, and what becomes of it outside of them (R25): the element's
+    /// own, else those that the campaign has for marketing by this channel.
+    pub fn hours(&self, document: &Document) -> Option<(Hours, Otherwise)> {
+        if let Some(window) = &self.window {
+            return Some((window.hours(), window.otherwise));
+        }
+        let of_campaign = match self.channel {
+            Channel::Email => document.settings.email_time.as_ref()?.hours(),
+        };
+        match self.channel.purpose(document, self.content_key)? {
+            Purpose::Marketing => Some((of_campaign, Otherwise::Later)),
+            Purpose::Transactional => None,
+        }
+    }
+
     /// What it is for; marketing where that is unknown.
     pub fn purpose(&self, document: &Document) -> Purpose {
-        self.channel.purpose(document, self.content).unwrap_or(Purpose::Marketing)
+        self.channel.purpose(document, self.content_key).unwrap_or(Purpose::Marketing)
     }
 }
 

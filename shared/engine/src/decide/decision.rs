@@ -57,6 +57,6 @@ pub struct Delivery {
     pub element: ElementId,
     /// The channel.
     pub channel: Channel,
-    /// The key of what it says; for e-mail it is one of `emails`.
-    pub content: String,
+    /// The key under which stands what it says; for e-mail a key of `emails`.
+    pub content_key: String,
 }

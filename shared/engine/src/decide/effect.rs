@@ -90,9 +90,9 @@ pub enum Effect {
         /// The channel.
         #[serde(rename = "c", default, skip_serializing_if = "Channel::is_email")]
         channel: Channel,
-        /// The key of what it says; for e-mail it is one of `emails`.
+        /// The key under which stands what it says; for e-mail a key of `emails`.
         #[serde(rename = "m")]
-        content: String,
+        content_key: String,
         /// How it was settled.
         #[serde(rename = "o")]
         outcome: Outcome,
@@ -148,6 +148,19 @@ mod tests {
         let stored = r#"{"m":{"n":1,"s":2,"p":"transactional"}}"#;
         let (channel, purpose) = (Channel::Email, Purpose::Transactional);
         let effect = Effect::Deliver { run: 1, step: 2, channel, purpose };
+        assert_eq!(serde_json::to_string(&effect).unwrap(), stored);
+        assert_eq!(serde_json::from_str::<Effect>(stored).unwrap(), effect);
+
+        let stored = r#"{"r":{"n":1,"s":2,"e":"mail","m":"offer","o":"suppressed","y":"why"}}"#;
+        let effect = Effect::RecordMessage {
+            run: 1,
+            step: 2,
+            element: ElementId::new("mail").unwrap(),
+            channel,
+            content_key: "offer".to_owned(),
+            outcome: Outcome::Suppressed,
+            reason: "why".to_owned(),
+        };
         assert_eq!(serde_json::to_string(&effect).unwrap(), stored);
         assert_eq!(serde_json::from_str::<Effect>(stored).unwrap(), effect);
     }

@@ -10,13 +10,13 @@ use super::occasion::Occasion;
 use super::outstanding::deliver;
 use super::{Delivery, Effect, Ignored};
 use crate::campaign::channel::ElementMessage;
-use crate::campaign::format::{Otherwise, Purpose};
+use crate::campaign::format::Otherwise;
 use crate::enrollment::{DayCount, Guard, MessageRest, Rest, Token};
 use crate::history::{Cause, Happened};
 use crate::merge::merge_values;
 use crate::statistics::{Counter, Outcome};
 use crate::template::MergeValues;
-use crate::time::{Hours, Instant, day_of};
+use crate::time::{Instant, day_of};
 
 /// Why a message is not sent that was due up to the instant that the restore named.
 const BEFORE_RESTORE: &str = "it was due before the restore, and may have been sent then";
@@ -104,7 +104,7 @@ impl DecisionBuilder<'_> {
 
     /// What becomes of a message that would leave outside of its window; `None` inside.
     fn outside_window(&self, message: ElementMessage<'_>) -> Option<OutsideWindow> {
-        let (hours, otherwise) = self.window_of(message)?;
+        let (hours, otherwise) = message.hours(&self.graph.document)?;
         let now = self.occasion.now();
         let opens = hours.next_inside(now, self.zone());
         (opens > now).then_some(match otherwise {
@@ -112,18 +112,6 @@ impl DecisionBuilder<'_> {
             Otherwise::Later | Otherwise::Earlier => OutsideWindow::Waits(opens),
             Otherwise::Skip => OutsideWindow::Skipped,
         })
-    }
-
-    /// The window of a message: the element's own, else for marketing the campaign's e-mail time.
-    fn window_of(&self, message: ElementMessage<'_>) -> Option<(Hours, Otherwise)> {
-        if let Some(window) = &message.window {
-            return Some((window.hours(), window.otherwise));
-        }
-        let time = self.graph.document.settings.email_time.as_ref()?;
-        match message.purpose(&self.graph.document) {
-            Purpose::Marketing => Some((time.hours(), Otherwise::Later)),
-            Purpose::Transactional => None,
-        }
     }
 
     /// A message was settled without having left: it is recorded, with its reason (R31).
@@ -142,7 +130,7 @@ impl DecisionBuilder<'_> {
             step,
             element: id.clone(),
             channel: message.channel,
-            content: message.content.to_owned(),
+            content_key: message.content_key.to_owned(),
             outcome,
             reason: reason.to_owned(),
         });
@@ -200,7 +188,7 @@ impl DecisionBuilder<'_> {
             step,
             element: token.element,
             channel: message.channel,
-            content: message.content.to_owned(),
+            content_key: message.content_key.to_owned(),
         })
     }
 

@@ -168,7 +168,7 @@ pub use hold::{hold_undecided, quarantine_is_empty};
 pub use ignored::{Ignored, NotStarted};
 use messages::FinalCheck;
 pub use no_effect::{nothing_changed, why_no_effect};
-pub use outstanding::{deliver, outstanding};
+pub use outstanding::outstanding;
 pub use situation::Situation;
 
 use crate::history::Cause;

@@ -36,8 +36,8 @@ pub fn outstanding(enrollment: &Enrollment, graph: &Graph) -> Vec<Effect> {
     effects
 }
 
-/// The effect that queues the message of an element. Where it is unknown, it is a marketing e-mail.
-pub fn deliver(graph: &Graph, element: &ElementId, run: u32, step: u32) -> Effect {
+/// The effect that queues the message of an element. An unknown element sends a marketing e-mail.
+pub(super) fn deliver(graph: &Graph, element: &ElementId, run: u32, step: u32) -> Effect {
     let (channel, purpose) = match graph.message(element) {
         Some(message) => (message.channel, message.purpose(&graph.document)),
         None => (Channel::Email, Purpose::Marketing),

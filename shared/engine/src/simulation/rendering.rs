@@ -30,7 +30,7 @@ impl World {
             .ok_or("the version is gone")?;
         let Channel::Email = delivery.channel;
         let email =
-            graph.document.emails.get(&delivery.content).ok_or("there is no such e-mail")?;
+            graph.document.emails.get(&delivery.content_key).ok_or("there is no such e-mail")?;
         let person = self.person_of(contact);
         let contact = self.contacts.get(contact).ok_or("there is no such contact")?;
         let url = "https://dacapo.example/u/token";

@@ -9,7 +9,7 @@ use dacapo_engine::ids::ContactId;
 use dacapo_engine::merge::merge_values;
 use dacapo_engine::template::MergeValues;
 
-use super::{MessageChannel, MessageContent, MessageSources, PreparedMessage, ReadyMessage};
+use super::{MessageChannel, MessageSources, PreparedMessage, ReadyMessage, RenderedMessage};
 use crate::catalog::{CatalogStore, Loaded};
 use crate::error::Error;
 use crate::mail::{Envelope, MailRenderer, NO_SENDER, sender_of};
@@ -51,10 +51,10 @@ impl MessageChannel for EmailChannel {
     async fn prepare(&self, sources: &MessageSources<'_>) -> PreparedMessage {
         let MessageSources { loaded, graph, delivery, contact, person } = *sources;
         let (document, recipient) = (&graph.document, sources.recipient());
-        let Some(email) = document.emails.get(&delivery.content) else {
+        let Some(email) = document.emails.get(&delivery.content_key) else {
             return PreparedMessage::failed(format!(
                 "the campaign has no e-mail {}",
-                delivery.content
+                delivery.content_key
             ));
         };
         let Some(to) = recipient.address() else {
@@ -66,7 +66,7 @@ impl MessageChannel for EmailChannel {
         let url = unsubscribe_url(&self.public_url, &loaded.catalog.secret, &recipient.id);
         let all =
             merge_values(&loaded.account, document, contact, person, delivery.run, Some(&url));
-        let read = self.catalog.read_by(graph, &delivery.content, email);
+        let read = self.catalog.read_by(graph, &delivery.content_key, email);
         let values = MergeValues {
             values: all
                 .values
@@ -90,16 +90,17 @@ impl MessageChannel for EmailChannel {
         }
     }
 
-    async fn content(&self, record: &MessageRecord) -> Result<MessageContent, Error> {
-        let Some(values) = &record.values else { return Ok(MessageContent::default()) };
+    async fn rendered(&self, record: &MessageRecord) -> Result<RenderedMessage, Error> {
+        let Some(values) = &record.values else { return Ok(RenderedMessage::default()) };
         // The version that it came from never changes.
         let version = match record.test {
             None => Some(self.catalog.version(&record.campaign, record.version).await?),
             Some(_) => None,
         };
-        let of_version = version.as_ref().and_then(|it| it.document.emails.get(&record.content));
+        let of_version =
+            version.as_ref().and_then(|it| it.document.emails.get(&record.content_key));
         let Some(email) = record.test.as_ref().map(|test| &test.email).or(of_version) else {
-            return Ok(MessageContent::default());
+            return Ok(RenderedMessage::default());
         };
         let (said, text) = match self.mail.rendered(email, values, true).await {
             Ok((said, text)) => (Some(said), Some(text)),
@@ -112,7 +113,7 @@ impl MessageChannel for EmailChannel {
                 Err(_) => (None, None),
             },
         };
-        Ok(said.map_or_else(MessageContent::default, |said| MessageContent {
+        Ok(said.map_or_else(RenderedMessage::default, |said| RenderedMessage {
             subject: Some(said.subject),
             text,
             html: said.html,

@@ -142,7 +142,7 @@ impl MessageDelivery {
             put_off_since: before.as_ref().and_then(|before| before.put_off_since),
             ..MessageRecord::of(campaign, delivery, MessageStatus::Claimed, self.store.now())
         };
-        let purpose = channel.purpose(&graph.document, &delivery.content);
+        let purpose = channel.purpose(&graph.document, &delivery.content_key);
         let put_off = |purpose| self.channels.service(channel).puts_off(purpose);
         if let Some((put_off, reason)) = purpose.and_then(put_off) {
             self.warn_of(&SendError::PutOff(put_off, reason.clone()));

@@ -197,14 +197,14 @@ impl EffectHandler {
             | Effect::Deliver { .. } => {
                 self.orders.order_of(&decision.contact, &decision.campaign, effect)
             }
-            Effect::RecordMessage { run, step, element, channel, content, outcome, reason } => {
+            Effect::RecordMessage { run, step, element, channel, content_key, outcome, reason } => {
                 let delivery = Delivery {
                     version: decision.stored.enrollment.version,
                     run: *run,
                     step: *step,
                     element: element.clone(),
                     channel: *channel,
-                    content: content.clone(),
+                    content_key: content_key.clone(),
                 };
                 let (status, now) = (MessageStatus::Settled(*outcome), self.store.now());
                 let record = MessageRecord {

@@ -6,6 +6,7 @@ use dacapo_engine::statistics::Outcome;
 
 use super::Done;
 use super::delivery::{Attempt, MessageDelivery, NOT_HEARD_OF};
+use crate::channels::MessageChannel as _;
 use crate::error::Error;
 use crate::messages::{MessageRecord, MessageStatus};
 use crate::ports::SendError;
@@ -62,7 +63,7 @@ impl MessageDelivery {
             ..before.clone()
         };
         if let Some((put_off, reason)) =
-            self.channels.service(record.channel).puts_off(Purpose::Transactional)
+            self.channels.email.service().puts_off(Purpose::Transactional)
         {
             self.warn_of(&SendError::PutOff(put_off, reason.clone()));
             return self.put_off_untried(key, Some(before), record, put_off, reason).await;

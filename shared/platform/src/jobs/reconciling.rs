@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use dacapo_engine::campaign::format::Purpose;
-use dacapo_engine::decide::{Effect, Event, deliver, missing_changes_seen, outstanding};
+use dacapo_engine::decide::{Effect, Event, missing_changes_seen, outstanding};
 use dacapo_engine::ids::{CampaignId, ContactId};
 use futures_util::StreamExt as _;
 
@@ -169,7 +169,14 @@ impl Reconciler {
         for stored in self.items_of(id, &format!("{}#", Keys::MESSAGES)).await? {
             let record: MessageRecord = read(&stored)?;
             let MessageRecord {
-                campaign, run, step, version, ref element, channel, status, ..
+                campaign,
+                run,
+                step,
+                version,
+                channel,
+                ref content_key,
+                status,
+                ..
             } = record;
             let is_open = match status {
                 MessageStatus::Claimed | MessageStatus::Released => true,
@@ -180,13 +187,15 @@ impl Reconciler {
                 continue;
             }
             let (campaign, ..) = name;
-            let effect = match version {
-                0 => Effect::Deliver { run, step, channel, purpose: Purpose::Marketing },
+            let purpose = match version {
+                0 => None,
                 version => {
                     let graph = self.catalog.version(&campaign, version).await?;
-                    deliver(&graph, element, run, step)
+                    channel.purpose(&graph.document, content_key)
                 }
             };
+            let purpose = purpose.unwrap_or(Purpose::Marketing);
+            let effect = Effect::Deliver { run, step, channel, purpose };
             orders.extend(self.orders.order_of(id, &campaign, &effect));
         }
         Ok(orders)

@@ -30,7 +30,7 @@ impl SendEmail {
     pub(crate) fn message(&self) -> ElementMessage<'_> {
         ElementMessage {
             channel: Channel::Email,
-            content: &self.email,
+            content_key: &self.email,
             window: self.window,
             next: self.next.as_ref(),
         }
@@ -48,10 +48,6 @@ impl ElementType for SendEmail {
 
     fn when_missed(&self) -> WhenMissed {
         WhenMissed::BelongsToTheMoment
-    }
-
-    fn message(&self) -> Option<ElementMessage<'_>> {
-        Some(self.message())
     }
 
     fn check(&self, path: &Path, _: &Surroundings<'_>, findings: &mut Findings<'_>) {

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::window::Window;
 use crate::ids::ElementId;
 
-/// By what a message reaches a contact. What is stored names no channel if it is e-mail.
+/// The means by which a message reaches a contact. In what is stored, the name of the channel is
+/// left out if it is e-mail.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
@@ -15,7 +16,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// Whether it is e-mail, which is not stored.
+    /// Whether it is e-mail, whose name is left out in what is stored.
     pub fn is_email(&self) -> bool {
         *self == Self::Email
     }
@@ -26,8 +27,8 @@ impl Channel {
 pub struct ElementMessage<'a> {
     /// The channel.
     pub channel: Channel,
-    /// The key of what the message says, in the document; for e-mail it is one of `emails`.
-    pub content: &'a str,
+    /// The key in the document under which stands what it says; for e-mail a key of `emails`.
+    pub content_key: &'a str,
     /// When it may leave, if the element says so itself (R25).
     pub window: Option<Window>,
     /// Where the token goes once the message is settled.

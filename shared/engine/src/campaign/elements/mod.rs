@@ -118,11 +118,6 @@ pub(super) trait ElementType {
         None
     }
 
-    /// The message that it sends, if its type sends any.
-    fn message(&self) -> Option<ElementMessage<'_>> {
-        None
-    }
-
     /// Collects what it reacts to: tags, fields and statuses whose change may move a token, or let
     /// one in. What is only read when a token arrives is not among them.
     fn add_reads(&self, _: &mut Reads) {}
@@ -272,7 +267,24 @@ impl Element {
 
     /// The message that it sends, if its type sends any.
     pub fn message(&self) -> Option<ElementMessage<'_>> {
-        self.of_type().message()
+        match self {
+            Self::Email(element) => Some(element.message()),
+            Self::Start(_)
+            | Self::Event(_)
+            | Self::Goal(_)
+            | Self::Wait(_)
+            | Self::DateTimer(_)
+            | Self::Condition(_)
+            | Self::Split(_)
+            | Self::Tag(_)
+            | Self::SetField(_)
+            | Self::Reset(_)
+            | Self::Restart(_)
+            | Self::StopCampaign(_)
+            | Self::StartCampaign(_)
+            | Self::Webhook(_)
+            | Self::End(_) => None,
+        }
     }
 
     /// What its type says about it.

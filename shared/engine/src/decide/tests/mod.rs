@@ -314,9 +314,9 @@ fn shown_effect(effect: &Effect) -> String {
         Effect::Deliver { run, step, purpose, .. } => {
             format!("deliver {run}.{step}, {purpose:?}")
         }
-        Effect::RecordMessage { run, step, element, content, outcome, reason, .. } => {
+        Effect::RecordMessage { run, step, element, content_key, outcome, reason, .. } => {
             let outcome = outcome.word();
-            format!("record {run}.{step} at {element}, {content} is {outcome}: {reason}")
+            format!("record {run}.{step} at {element}, {content_key} is {outcome}: {reason}")
         }
         Effect::Call { run, step, version, element } => {
             format!("call {run}.{step} at {element} of version {version}")

@@ -155,7 +155,7 @@ async fn message(
     object: Option<ObjectName>,
     record: MessageRecord,
 ) -> Result<MessageShape, Error> {
-    let said = channels.of(record.channel).content(&record).await?;
+    let said = channels.of(record.channel).rendered(&record).await?;
     Ok(MessageShape {
         campaign: record.campaign,
         object,
