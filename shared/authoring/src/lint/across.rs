@@ -298,4 +298,24 @@ mod tests {
         let other = campaigns.replacen("{ tag: Lead }", "{ tag: Customer }", 1);
         silent("D503", &other);
     }
+
+    /// The campaign's hours hold for marketing mail: a transactional one leaves at once (R25).
+    #[test]
+    fn r25_d503_the_hours_of_a_campaign_hold_back_its_marketing_mail_alone() {
+        let of = |id: &str, more: &str, purpose: &str| {
+            format!(
+                "id: {id}\n{more}sender: {{ address: hello@studio-nord.example }}\nelements:\n  \
+                 lead: {{ type: start, when: {{ tag: Lead }}, next: {id}_mail }}\n  {id}_mail: {{ \
+                 type: email, email: hello }}\nemails:\n  hello: {{ subject: Hello, text: Nice to \
+                 meet you., purpose: {purpose} }}\n"
+            )
+        };
+        let hours = "settings: { email_time: { from: \"08:00\", to: \"20:00\" } }\n";
+        let both = |more, purpose| {
+            format!("{}---\n{}", of("first", more, purpose), of("second", "", purpose))
+        };
+        trips("D503", &both("", "marketing"), &["lead"]);
+        silent("D503", &both(hours, "marketing"));
+        trips("D503", &both(hours, "transactional"), &["lead"]);
+    }
 }
