@@ -71,8 +71,9 @@ pub(crate) struct RenderedMessage {
 /// A message with all that its service needs.
 #[async_trait]
 pub(crate) trait ReadyMessage: Send + Sync {
-    /// Hands it to the service, within thirty seconds; a claim in the ledger holds two minutes.
-    /// Answers the service's id for it. The reasons of an error name no recipient.
+    /// Hands it to the service, within two minutes: a claim in the ledger holds no longer. Answers
+    /// the service's id for it. Of the recipient, the reason of an error may hold an e-mail address
+    /// and nothing else: addresses are left out of logs.
     async fn send(&self) -> Result<String, SendError>;
 }
 

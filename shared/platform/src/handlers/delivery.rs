@@ -1,9 +1,9 @@
-//! A message leaves: claimed in the ledger, rendered, sent once, settled (R30, R31). If the mail
-//! service takes none for now, that is no try, and the message is released until later.
+//! A message leaves: claimed in the ledger, made by its channel, sent once, settled (R30, R31). If
+//! the service takes none for now, that is no try, and the message is released until later.
 //!
-//! A claim that stays in the ledger without an outcome becomes `unknown`, and its mail is never
-//! sent. So what the mail service has answered is written again until the table takes it, as long
-//! as there is time: a table that throttles loses no mail. The same state has the same number and
+//! A claim that stays in the ledger without an outcome becomes `unknown`, and its message is never
+//! sent. So what the service has answered is written again until the table takes it, as long as
+//! there is time: a table that throttles loses no message. The same state has the same number and
 //! the same identity, so writing it twice is harmless.
 
 use std::borrow::Cow;
@@ -199,7 +199,7 @@ impl MessageDelivery {
     /// Claims a message. `None` if another writer committed first.
     ///
     /// If the answer to the write is lost, the same write again says whether it was made: nothing
-    /// has been sent, and a claim that no worker knows of would lose the mail.
+    /// has been sent, and a claim that no worker knows of would lose the message.
     async fn claimed(
         &self,
         key: &Key,
@@ -220,7 +220,7 @@ impl MessageDelivery {
         Ok(won.then_some(next))
     }
 
-    /// Writes what the mail service has answered, and again if the table does not take it.
+    /// Writes what the service has answered, and again if the table does not take it.
     async fn write_outcome(
         &self,
         key: &Key,
@@ -352,7 +352,7 @@ impl MessageDelivery {
         }
     }
 
-    /// One line a minute, not one for every mail: a server that is down fails all of them.
+    /// One line a minute, not one for every message: a server that is down fails all of them.
     pub(super) fn warn_of(&self, error: &SendError) {
         if let Some(others) = self.warned.due(self.store.now()) {
             let error = without_addresses(&error.to_string());
